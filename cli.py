@@ -1,0 +1,372 @@
+"""The command `empathy`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from graph.settings import Settings
+
+app = typer.Typer(
+    help="First support for a person in distress: a LangGraph pipeline that runs on this machine.",
+    epilog="Settings come from the environment (EMPATHY_…); `empathy doctor` shows what is used.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+knowledge = typer.Typer(help="The coping cards that replies draw on.", no_args_is_help=True)
+app.add_typer(knowledge, name="knowledge")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Country = Annotated[
+    str, typer.Option(help="Where the person is, two letters such as NP; chooses the helplines.")
+]
+Lines = Annotated[
+    str, typer.Argument(metavar="[FILE]", help="A file of JSON lines; - for standard input.")
+]
+
+INTRODUCTION = """\
+This is a program that listens. It is not a person, not a therapist, and no help line.
+In an emergency call your local emergency number; findahelpline.com lists help lines worldwide.
+Write what is on your mind and press Enter. Ctrl-D or Ctrl-C ends the conversation.
+"""
+USAGE = """\
+Nothing came in on standard input. Run `empathy chat` in a terminal to talk, pipe a message in,
+one a line (echo "I can't sleep" | empathy chat), or use: empathy chat --once "I can't sleep"
+"""
+
+
+@app.command()
+def chat(
+    once: Annotated[str | None, typer.Option(help="Answer this one message and exit.")] = None,
+    country: Country = "",
+    as_json: Json = False,
+) -> None:
+    """Talk in the terminal; reads standard input, a message a line, when it is not a terminal."""
+    _check_country(country)
+    interactive = once is None and sys.stdin.isatty()
+    messages: Iterator[str] | None = None
+    if once is not None:
+        messages = iter([once])
+    elif not interactive:
+        # Looked at before anything loads, so that an empty input is answered at once.
+        messages = _peek(line for line in _input_lines("-") if line.strip())
+        if messages is None:
+            typer.echo(USAGE, err=True, nl=False)
+            return
+    session = _session(country, quiet=as_json)
+    if interactive:
+        typer.echo(INTRODUCTION, err=True)
+        messages = _prompt()
+    for message in messages or ():
+        _answer(session, message, as_json)
+
+
+@app.command()
+def annotate(file: Lines = "-") -> None:
+    """Read emotion, intent and danger of JSON lines: {"text"} or {"messages": [...]}.
+
+    A bad line gives {"error", "line"}; the rest goes on, and the exit status is 1 at the end.
+    """
+    from graph.lines import annotate as run
+    from graph.resources import load_perception
+
+    lines = _progress(_input_lines(file), "annotating")
+    _print_lines(run(lines, load_perception(Settings())))
+
+
+@app.command()
+def review(file: Lines = "-") -> None:
+    """Review drafts of any model, JSON lines of {"messages", "reply"}."""
+    from graph.lines import review as run
+    from graph.resources import load_resources
+
+    resources = load_resources(Settings(chat_model="none"))
+    _print_lines(run(_input_lines(file), resources))
+
+
+@app.command()
+def replay(
+    file: Lines = "-",
+    country: Country = "",
+    generation: Annotated[
+        bool, typer.Option(help="Let the model write; else replies are composed.")
+    ] = True,
+) -> None:
+    """Play transcripts through the graph, JSON lines of {"id", "turns": [{"role", "text"}]}."""
+    from graph.build import build_graph
+    from graph.lines import replay as run
+    from graph.resources import load_resources
+
+    _check_country(country)
+    settings = Settings() if generation else Settings(chat_model="none")
+    graph = build_graph(load_resources(settings, progress=True))
+    _print_lines(run(_input_lines(file), graph, country))
+
+
+@knowledge.command()
+def ingest(
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Markdown cards of your own, or folders of them.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Add cards of your own and bring the index up to date."""
+    from graph.resources import load_perception
+    from knowledge.ingest import ingest_strategies
+    from models.encoder import EncoderEmbeddings
+
+    settings = Settings()
+    encoder = load_perception(settings).encoder
+    if encoder is None:
+        raise RuntimeError("the sentence encoder could not be loaded; see `empathy doctor`")
+    report = ingest_strategies(
+        sources or [],
+        settings.data_dir,
+        settings.data_dir / "index",
+        EncoderEmbeddings(encoder),
+        encoder.id,
+        progress=sys.stderr.isatty(),
+    )
+    counts = {name: list(getattr(report, name)) for name in ("added", "updated", "unchanged")}
+    errors = [str(error) for error in report.errors]
+    if as_json:
+        typer.echo(json.dumps(counts | {"errors": errors}, ensure_ascii=False))
+    else:
+        typer.echo(", ".join(f"{len(ids)} {name}" for name, ids in counts.items()))
+        for error in errors:
+            typer.secho(f"error: {error}", err=True, fg="red")
+    if errors:
+        raise typer.Exit(1)
+
+
+@knowledge.command()
+def search(
+    text: Annotated[str, typer.Argument(help="What to look for; - reads JSON lines of {text}.")],
+    k: Annotated[int, typer.Option(min=1, max=100, help="Most results.")] = 3,
+    collection: Annotated[str, typer.Option(help="Which collection.")] = "strategies",
+    as_json: Json = False,
+) -> None:
+    """Find coping strategies for a text."""
+    store = _store(collection)
+    if text == "-":
+        from graph.lines import each_line, messages_of
+
+        def answer(record: dict[str, Any]) -> Any:
+            return store.search_text(messages_of(record)[-1].text, k=k)
+
+        _print_lines(each_line(_input_lines("-"), answer))
+        return
+    found = store.search_text(text, k=k)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found:
+        typer.echo("No strategy is close enough to this text.")
+    for each in found:
+        typer.secho(f"{each['title']}  ({each['score']:.2f})", bold=True)
+        typer.echo(f"  {each['text']}\n  {each['source']}\n  id: {each['id']}")
+
+
+@knowledge.command()
+def stats(as_json: Json = False) -> None:
+    """Show what the index holds."""
+    numbers = _store("strategies").stats()
+    if as_json:
+        typer.echo(json.dumps(numbers, ensure_ascii=False))
+        return
+    for name, value in numbers.items():
+        typer.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+@app.command()
+def evaluate(
+    suite: Annotated[str, typer.Argument(help="What to measure: crisis.")] = "crisis",
+    data: Annotated[
+        Path | None, typer.Option(help="JSON lines of {text, level}; default: those shipped.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a reading on text that it was not tuned on."""
+    from evaluation.crisis import evaluate_crisis, table
+    from graph.resources import load_perception
+
+    if suite != "crisis":
+        raise typer.BadParameter(f"no suite {suite!r}; there is: crisis")
+    report = evaluate_crisis(load_perception(Settings()), data)
+    typer.echo(json.dumps(report) if as_json else table(report))
+
+
+@app.command()
+def bench(
+    turns: Annotated[int, typer.Option(min=5, help="Turns a measurement.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """Measure speed and memory, side by side in one run."""
+    from benchmarks.run import run, table
+
+    report = run(turns)
+    typer.echo(json.dumps(report, indent=2) if as_json else table(report))
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; default: EMPATHY_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; default: EMPATHY_PORT.")] = None,
+) -> None:
+    """Serve the graph over HTTP with LangServe, under /support."""
+    import uvicorn
+
+    from app import create_app
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    settings = Settings()
+    uvicorn.run(
+        create_app(settings),
+        host=host or settings.host,
+        port=settings.port if port is None else port,
+        log_level="info",
+    )
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what is installed and used, and what is wrong; exits 1 if anything is."""
+    from graph.doctor import examine, report
+
+    checks = examine(Settings())
+    if as_json:
+        typer.echo(json.dumps([check._asdict() for check in checks], ensure_ascii=False))
+    else:
+        typer.echo(report(checks))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command; Ctrl-C ends it quietly, and a closed pipe is no error."""
+    # The person's words may be in a traceback's values, and a traceback helps nobody here.
+    logging.basicConfig(level=logging.CRITICAL)
+    try:
+        app(standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except typer.Exit as exc:
+        sys.exit(exc.exit_code)
+    except Exception as exc:  # The last door: a clear line instead of a traceback.
+        show = getattr(exc, "show", None)
+        if show is not None:  # click's own errors know how to print themselves
+            show()
+            sys.exit(getattr(exc, "exit_code", 2))
+        typer.echo(f"error: {exc or type(exc).__name__}", err=True)
+        sys.exit(1)
+
+
+def _session(country: str, *, quiet: bool) -> Any:
+    from graph.build import build_graph
+    from graph.resources import load_resources
+    from graph.session import Session
+
+    settings = Settings()
+    if not quiet:
+        typer.echo("Starting …", err=True)
+    resources = load_resources(settings, progress=not quiet)
+    for problem in resources.problems:
+        typer.secho(f"warning: {problem}", err=True, fg="yellow")
+    if not quiet and resources.chat is not None:
+        typer.echo(f"Replies by {resources.chat.name} on {resources.chat.device}.\n", err=True)
+    return Session(build_graph(resources), country=country.upper())
+
+
+def _answer(session: Any, message: str, as_json: bool) -> None:
+    from graph.session import Turn
+
+    first = True
+    for part in session.say(message):
+        if isinstance(part, Turn):
+            if as_json:
+                typer.echo(json.dumps(part.public(), ensure_ascii=False))
+            else:
+                typer.echo("\n")
+        elif not as_json:
+            typer.echo(part if first else f" {part}", nl=False)
+            sys.stdout.flush()
+            first = False
+
+
+def _prompt() -> Iterator[str]:
+    while True:
+        try:
+            line = input("> ")
+        except EOFError:
+            typer.echo("", err=True)
+            return
+        if line.strip():
+            yield line
+
+
+def _input_lines(file: str) -> Iterator[str]:
+    """Read lines as UTF-8, replacing what is not; a missing file is a clear error."""
+    if file == "-":
+        if sys.stdin.isatty():
+            typer.echo("Reading from standard input; Ctrl-D ends it.", err=True)
+        yield from (line.decode("utf-8", errors="replace") for line in sys.stdin.buffer)
+        return
+    try:
+        with Path(file).open(encoding="utf-8", errors="replace") as lines:
+            yield from lines
+    except OSError as exc:
+        raise typer.BadParameter(f"{file}: {exc.strerror}") from exc
+
+
+def _peek(lines: Iterator[str]) -> Iterator[str] | None:
+    from itertools import chain
+
+    first = next(lines, None)
+    return None if first is None else chain([first], lines)
+
+
+def _progress(lines: Iterable[str], name: str) -> Iterable[str]:
+    from tqdm import tqdm
+
+    return tqdm(lines, desc=name, unit=" lines", disable=not sys.stderr.isatty())
+
+
+def _print_lines(records: Iterable[Any]) -> None:
+    bad = False
+    for record in records:
+        bad = bad or (isinstance(record, dict) and "error" in record and "line" in record)
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    if bad:
+        raise typer.Exit(1)
+
+
+def _store(collection: str) -> Any:
+    from graph.resources import load_perception, load_store
+
+    if collection != "strategies":
+        raise typer.BadParameter(f"no collection {collection!r}; there is: strategies")
+    settings = Settings()
+    store = load_store(settings, load_perception(settings), progress=sys.stderr.isatty())
+    if store is None:
+        raise RuntimeError("the index could not be opened; see `empathy doctor`")
+    return store
+
+
+def _check_country(country: str) -> None:
+    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+        raise typer.BadParameter("a country is two letters, such as NP or GB")
+
+
+if __name__ == "__main__":
+    main()

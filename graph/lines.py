@@ -1,0 +1,188 @@
+"""The work behind the commands that take JSON lines: a bad line is answered, the rest goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
+
+from graph.build import Graph
+from graph.resources import Perception, Resources
+from graph.session import Session
+from graph.state import State
+from models.encoder import pool
+from models.labels import EMOTIONS
+from nodes.conversation import Conversation, read_conversation
+from nodes.crisis import CheckCrisis
+from nodes.emotion import read_emotion
+from nodes.intent import predict_intent
+from nodes.review.context import review_context
+
+Record = dict[str, Any]
+BATCH = 64
+
+
+class LineError(ValueError):
+    """A line is not what the command reads; the message says why, without quoting it."""
+
+
+def parse(line: str) -> Record:
+    """Read one JSON object.
+
+    Raises:
+        LineError: it is none.
+    """
+    try:
+        record = json.loads(line)
+    except ValueError as exc:
+        raise LineError("not JSON") from exc
+    if not isinstance(record, dict):
+        raise LineError("not a JSON object")
+    return record
+
+
+def each_line(lines: Iterable[str], answer: Callable[[Record], Record]) -> Iterator[Record]:
+    """Answer each line in order; a line that cannot be answered gives `error` and `line`."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield answer(parse(line))
+        except LineError as exc:
+            yield {"error": str(exc), "line": number}
+
+
+def messages_of(record: Record) -> list[AnyMessage]:
+    """Read the conversation of a record: `text`, or `messages` with roles and contents.
+
+    Raises:
+        LineError: it has neither, or they are not of the expected form.
+    """
+    if "text" in record:
+        if not isinstance(record["text"], str):
+            raise LineError('"text" is not a string')
+        return [HumanMessage(record["text"])]
+    messages = record.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise LineError('neither "text" nor a list of "messages"')
+    for message in messages:
+        if not (isinstance(message, dict) and isinstance(message.get("content"), str)):
+            raise LineError('a message needs "role" and "content", both strings')
+    try:
+        return list(convert_to_messages(messages))  # type: ignore[arg-type]
+    except (ValueError, NotImplementedError, KeyError) as exc:
+        raise LineError("a message has an unknown role") from exc
+
+
+def annotate(lines: Iterable[str], seen: Perception) -> Iterator[Record]:
+    """Read emotion, intent and danger of each line; texts are encoded in batches.
+
+    The intent is what a good listener would do next; where the last message is the listener's,
+    it is what that reply does.
+    """
+    numbered = enumerate(lines, start=1)
+    while chunk := list(islice(numbered, BATCH)):
+        parsed: list[tuple[int, Record | None, list[AnyMessage], str]] = []
+        for number, line in chunk:
+            if not line.strip():
+                continue
+            try:
+                record = parse(line)
+                parsed.append((number, record, messages_of(record), ""))
+            except LineError as exc:
+                parsed.append((number, None, [], str(exc)))
+        if seen.encoder and seen.crisis_reader:
+            talks = [read_conversation(messages) for _, _, messages, _ in parsed]
+            texts = [text for talk in talks for text in talk.person]
+            normal = [seen.crisis_reader.phrases.normalise(text) or text for text in texts]
+            short = [t for t in [*texts, *normal] if len(t) <= seen.crisis_reader.max_chars]
+            # One batched pass; the readings below find their vectors in the encoder's cache.
+            seen.encoder.encode(short)
+        for number, maybe, messages, error in parsed:
+            if maybe is None:
+                yield {"error": error, "line": number}
+            else:
+                yield maybe | read_all(messages, seen)
+
+
+def read_all(messages: list[AnyMessage], seen: Perception) -> Record:
+    """Return the three readings of one conversation, with the scores of every label."""
+    talk = read_conversation(messages)
+    emotion: Record = {"label": "unknown", "scores": {}}
+    intent: Record = {"label": "acknowledging", "scores": {}}
+    if talk.person and seen.encoder and seen.emotion_head:
+        emotion = dict(read_emotion(seen.encoder, seen.emotion_head, talk.person, top=len(EMOTIONS)))
+        intent = _intent(messages, talk, seen)
+    crisis = CheckCrisis(seen.crisis_reader)(State(messages=messages))["crisis"]
+    return {"emotion": emotion, "intent": intent, "crisis": crisis}
+
+
+def _intent(messages: list[AnyMessage], talk: Conversation, seen: Perception) -> Record:
+    assert seen.encoder and seen.emotion_head
+    if isinstance(messages[-1], HumanMessage) or not talk.replies:
+        if seen.intent_head is None:
+            return {"label": "acknowledging", "scores": {}}
+        scores = predict_intent(seen.encoder, seen.intent_head, seen.emotion_head, talk.person, [])
+    elif seen.reply_intent_head is None:
+        return {"label": "acknowledging", "scores": {}}
+    else:
+        [windows] = seen.encoder.encode([talk.replies[-1]])
+        scores = seen.reply_intent_head.scores(pool(windows))
+    return {"label": next(iter(scores)), "scores": scores}
+
+
+def review(lines: Iterable[str], resources: Resources) -> Iterator[Record]:
+    """Review drafts of any model: `messages` and `reply` in, `passed` and `faults` added."""
+    from nodes.review.sentences import split_sentences
+
+    reviewer = resources.reviewer
+    if reviewer is None:
+        raise RuntimeError("the review rules could not be loaded; see `empathy doctor`")
+
+    def answer(record: Record) -> Record:
+        if not isinstance(record.get("reply"), str):
+            raise LineError('"reply" is not a string')
+        context = review_context(State(messages=messages_of(record)))
+        faults = reviewer.review(split_sentences(record["reply"]), context, finished=True)
+        return record | {"passed": not faults, "faults": faults}
+
+    return each_line(lines, answer)
+
+
+def replay(lines: Iterable[str], graph: Graph, country: str) -> Iterator[Record]:
+    """Play the user turns of transcripts through the graph, one thread a transcript."""
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = parse(line)
+            turns = _user_turns(record)
+        except LineError as exc:
+            yield {"error": str(exc), "line": number}
+            continue
+        session = Session(graph, country=country)
+        for index, text in turns:
+            turn = session.ask(text)
+            level = turn.state["crisis"]["level"]
+            yield {
+                "id": record.get("id"),
+                "turn": index,
+                "level": level,
+                "route": "escalate" if turn.state["reply_source"] == "protocol" else "support",
+                "reply_source": turn.state["reply_source"],
+                "reply": turn.reply,
+                "ms": round(turn.seconds * 1000, 1),
+            }
+
+
+def _user_turns(record: Record) -> list[tuple[int, str]]:
+    turns = record.get("turns")
+    if not isinstance(turns, list):
+        raise LineError('no list of "turns"')
+    for turn in turns:
+        if not (isinstance(turn, dict) and isinstance(turn.get("text"), str)):
+            raise LineError('a turn needs "role" and "text", both strings')
+    return [(i, turn["text"]) for i, turn in enumerate(turns) if turn.get("role") == "user"]

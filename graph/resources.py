@@ -1,0 +1,190 @@
+"""Loads what the graph needs: models, stores and texts.
+
+A part that cannot be loaded is left out and named in `Resources.problems`; the nodes then follow
+their failure row: without the crisis head every message escalates, without the chat model replies
+are composed. `empathy doctor` shows the problems.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from graph.settings import Settings
+from graph.threads import NamedThreads
+from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
+from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
+from knowledge.helplines import Registry, load_registry
+from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
+from models.encoder import EncoderEmbeddings, SentenceEncoder, load_encoder
+from models.heads import HeadName, LinearHead, load_head
+from nodes.compose import Composer, load_reply_parts
+from nodes.crisis import CrisisReader
+from nodes.crisis_phrases import load_phrases
+from nodes.review.reviewer import Reviewer
+from nodes.review.rules import load_review_rules
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.base import BaseCheckpointSaver
+
+    from knowledge.store import StrategyStore
+    from models.chat import ChatModel
+
+logger = logging.getLogger(__name__)
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Perception:
+    """The encoder and what reads from it."""
+
+    encoder: SentenceEncoder | None
+    emotion_head: LinearHead | None
+    intent_head: LinearHead | None
+    reply_intent_head: LinearHead | None
+    crisis_reader: CrisisReader | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything a graph is bound to when it is built."""
+
+    settings: Settings
+    perception: Perception
+    composer: Composer
+    reviewer: Reviewer | None = None
+    registry: Registry | None = None
+    protocol_texts: ProtocolTexts | None = None
+    store: StrategyStore | None = None
+    chat: ChatModel | None = None
+    threads: BaseCheckpointSaver[Any] | None = field(default_factory=NamedThreads)
+    problems: tuple[str, ...] = ()
+
+
+class _Loader:
+    """Loads parts one by one and remembers what went wrong."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def __call__(self, name: str, load: Callable[[], Part]) -> Part | None:
+        try:
+            return load()
+        # Whatever is wrong with one part, the others still give a safe reply.
+        except Exception as exc:
+            self.problems.append(f"{name}: {exc}")
+            logger.error("%s could not be loaded: %s", name, exc)
+            return None
+
+
+def load_resources(settings: Settings | None = None, *, progress: bool = False) -> Resources:
+    """Load everything that `settings` ask for.
+
+    Args:
+        settings: read from the environment when left out.
+        progress: show bars for slow steps (building the index, converting weights).
+    """
+    settings = settings or Settings()
+    perception = load_perception(settings)
+    load = _Loader()
+    registry = load(
+        "helplines", lambda: load_registry(settings.helplines_file or HELPLINES_FILE)
+    )
+    rules = load("review rules", load_review_rules)
+
+    def open_chat() -> ChatModel | None:
+        from models.chat import load_chat
+
+        return load_chat(settings, progress=progress)
+
+    return Resources(
+        settings=settings,
+        perception=perception,
+        composer=Composer(load_reply_parts()),
+        reviewer=Reviewer(rules, registry) if rules else None,
+        registry=registry,
+        protocol_texts=load("protocol texts", load_protocol_texts),
+        store=load_store(settings, perception, load, progress=progress),
+        chat=load("chat model", open_chat),
+        problems=(*perception.problems, *load.problems),
+    )
+
+
+def load_perception(settings: Settings) -> Perception:
+    """Load the encoder and the heads only."""
+    quiet_environment(settings)
+    load = _Loader()
+    device = None if settings.device == "auto" else settings.device
+    encoder = load("encoder", lambda: load_encoder(settings.encoder, device=device))
+
+    def head(name: HeadName) -> LinearHead | None:
+        if encoder is None:
+            return None
+        return load(
+            f"{name} head", lambda: load_head(name, encoder.id, settings.weights_dir)
+        )
+
+    crisis_head = head("crisis")
+    phrases = load("crisis phrases", load_phrases)
+    reader = None
+    if encoder and crisis_head and phrases:
+        reader = CrisisReader(encoder, crisis_head, phrases, settings.max_message_chars)
+    return Perception(
+        encoder=encoder,
+        emotion_head=head("emotion"),
+        intent_head=head("intent"),
+        reply_intent_head=head("reply_intent"),
+        crisis_reader=reader,
+        problems=tuple(load.problems),
+    )
+
+
+def load_store(
+    settings: Settings,
+    perception: Perception,
+    load: _Loader | None = None,
+    *,
+    progress: bool = False,
+) -> StrategyStore | None:
+    """Open the index of coping cards, building it when it is missing, old or damaged."""
+    load = load or _Loader()
+    encoder = perception.encoder
+    if encoder is None:
+        return None
+
+    def open_store() -> StrategyStore:
+        # Chroma takes a second to import; only this needs it.
+        from knowledge.store import StrategyStore
+
+        folders = [settings.cards_dir or DEFAULT_FOLDER, settings.data_dir / "cards"]
+        cards, broken = load_valid_cards(*[each for each in folders if each.exists()])
+        for error in broken:
+            logger.error("a card is left out: %s", error)
+        return StrategyStore.open(
+            settings.data_dir / "index",
+            cards,
+            EncoderEmbeddings(encoder),
+            encoder.id,
+            progress=progress,
+        )
+
+    return load("strategies", open_store)
+
+
+def quiet_environment(settings: Settings) -> None:
+    """Turn off the libraries' telemetry and set their threads; what is set already stays."""
+    for name, value in {
+        "ANONYMIZED_TELEMETRY": "False",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "LANGSMITH_TRACING": "false",
+        # Read by torch when it is imported, which happens after this.
+        "OMP_NUM_THREADS": str(settings.threads),
+    }.items():
+        os.environ.setdefault(name, value)

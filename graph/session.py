@@ -1,0 +1,63 @@
+"""One conversation with a graph, for callers that want sentences as they are released."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+
+from graph.build import Graph
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn of the graph gave."""
+
+    state: dict[str, Any]
+    seconds: float
+
+    @property
+    def reply(self) -> str:
+        """The whole reply."""
+        return str(self.state["messages"][-1].text)
+
+    def public(self) -> dict[str, Any]:
+        """Return the readings and the reply as plain data."""
+        fields = ("emotion", "intent", "crisis", "strategies", "reply_source")
+        return {name: self.state.get(name) for name in fields} | {"reply": self.reply}
+
+
+@dataclass
+class Session:
+    """Keeps the thread and what stays the same from turn to turn."""
+
+    graph: Graph
+    country: str = ""
+    thread_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def say(self, text: str) -> Iterator[str | Turn]:
+        """Send a message; yield each reviewed sentence as it is released, and the turn last."""
+        config: RunnableConfig = {
+            "configurable": {"thread_id": self.thread_id, "country": self.country}
+        }
+        start = time.perf_counter()
+        state: dict[str, Any] = {}
+        for mode, chunk in self.graph.stream(
+            {"messages": [HumanMessage(text)]}, config, stream_mode=["custom", "values"]
+        ):
+            if mode == "values":
+                state = chunk  # type: ignore[assignment]
+            elif chunk.get("type") == "sentence":  # type: ignore[attr-defined]
+                yield str(chunk["text"])  # type: ignore[index]
+        yield Turn(state, time.perf_counter() - start)
+
+    def ask(self, text: str) -> Turn:
+        """Send a message and wait for the whole turn."""
+        *_, turn = self.say(text)
+        assert isinstance(turn, Turn)
+        return turn

@@ -1,0 +1,66 @@
+"""What nodes need to know of the messages, read in one place."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """The texts of a conversation, cleaned, oldest first."""
+
+    person: tuple[str, ...]
+    """What the person wrote; messages without words are left out."""
+    replies: tuple[str, ...]
+    """What was answered before."""
+    readable: bool
+    """False when the latest message holds something other than text, such as a picture."""
+    spoken: bool
+    """Whether the latest message of the person has any words."""
+
+
+def read_conversation(messages: Sequence[AnyMessage]) -> Conversation:
+    """Read the person's and the program's texts from messages in any order and of any role."""
+    person: list[str] = []
+    replies: list[str] = []
+    readable, spoken = True, False
+    for message in messages:
+        text = clean(message.text)
+        if isinstance(message, HumanMessage):
+            readable = _is_text(message)
+            spoken = bool(text)
+            if text:
+                person.append(text)
+        elif isinstance(message, AIMessage) and text:
+            replies.append(text)
+    return Conversation(tuple(person), tuple(replies), readable, spoken)
+
+
+def clean(text: str) -> str:
+    """Drop what no reader can see: control characters, lone surrogates, doubled spaces.
+
+    Zero-width characters can hide a word from every later reading, so they go too; joiners stay,
+    since Hindi, Nepali and emoji are spelled with them.
+    """
+    kept = "".join(
+        character
+        for character in unicodedata.normalize("NFC", text)
+        if character in "\n\t\u200c\u200d" or unicodedata.category(character) not in _UNSEEN
+    )
+    lines = (" ".join(line.split()) for line in kept.splitlines())
+    return "\n".join(line for line in lines if line).strip("\u200c\u200d \n")
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
+
+def _is_text(message: HumanMessage) -> bool:
+    if isinstance(message.content, str):
+        return True
+    return all(
+        isinstance(block, str) or block.get("type") == "text" for block in message.content
+    )

@@ -1,0 +1,156 @@
+"""check_crisis: how much danger the conversation shows. Unreadable means unsafe."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, cast
+
+from typing_extensions import TypedDict
+
+from graph.state import CrisisLevel, CrisisReading, SafetyRecord, State
+from models.encoder import Encoder
+from models.heads import LinearHead
+from models.labels import CRISIS_LEVELS
+from nodes.conversation import read_conversation
+from nodes.crisis_phrases import CrisisPhrases
+from nodes.language import reads_as_english
+
+logger = logging.getLogger(__name__)
+
+_WINDOW: Final = 6
+"""The person's latest messages that are read anew each turn."""
+
+_PHRASE_SCORE: Final = 0.95
+"""Least score of a message with an explicit phrase; the phrases are chosen for precision."""
+
+_HEAD_SIGNALS: Final = {
+    "concern": "wording close to hopelessness or a wish to be dead",
+    "high": "wording close to thoughts of suicide or self-harm",
+    "imminent": "wording close to a plan or an act under way",
+}
+
+_ASKED = re.compile(
+    r"\b(?:suicide|kill(?:ing)? yourself|end(?:ing)? your life|hurt(?:ing)? yourself)\b[^?]*\?",
+    re.IGNORECASE,
+)
+
+NEW_RECORD: Final[SafetyRecord] = {"level": "none", "escalations": 0, "settled": 0, "used": []}
+
+
+class CrisisUpdate(TypedDict):
+    """What this node writes."""
+
+    crisis: CrisisReading
+    safety: SafetyRecord
+
+
+class MessageReading(NamedTuple):
+    """The danger that one message shows."""
+
+    level: CrisisLevel
+    score: float
+    signals: tuple[str, ...]
+
+
+UNREADABLE: Final = MessageReading("unknown", 0.0, ("the message could not be read",))
+
+
+@dataclass(frozen=True)
+class CrisisReader:
+    """Reads one message: the trained head over every window of it, and explicit phrases."""
+
+    encoder: Encoder
+    head: LinearHead
+    phrases: CrisisPhrases
+    max_chars: int
+
+    def read(self, text: str) -> MessageReading:
+        """Return the higher of the head's and the phrases' level, and why.
+
+        A level of danger is reported whatever the language; "none" only for a message that the
+        encoder can read.
+        """
+        phrase = self.phrases.read(text)
+        if len(text) > self.max_chars or not reads_as_english(text, self.encoder.word_pieces):
+            if phrase.level != "none":
+                return MessageReading(phrase.level, _PHRASE_SCORE, phrase.signals)
+            return UNREADABLE
+        # The head was trained on normalised text too, so that typing style changes nothing.
+        [windows] = self.encoder.encode([self.phrases.normalise(text) or text])
+        readings = [self.head.ordinal(row) for row in windows]
+        level = max((reading[0] for reading in readings), key=_rank)
+        score = max(reading[1] for reading in readings)
+        signals = phrase.signals
+        if _rank(level) > _rank(phrase.level):
+            signals = (*signals, _HEAD_SIGNALS[level])
+        if phrase.level != "none":
+            level, score = max(level, phrase.level, key=_rank), max(score, _PHRASE_SCORE)
+        return MessageReading(cast(CrisisLevel, level), round(score, 4), signals)
+
+
+@dataclass(frozen=True)
+class CheckCrisis:
+    """Read the danger of the conversation; any failure reads "unknown", which escalates."""
+
+    reader: CrisisReader | None
+
+    def __call__(self, state: State) -> CrisisUpdate:
+        """Write the level, and raise the thread's record to it."""
+        record = state.get("safety", NEW_RECORD)
+        try:
+            return self._check(state, record)
+        except Exception as exc:  # Whatever broke, an unread message must not pass as harmless.
+            logger.error("check_crisis failed: %s", type(exc).__name__)
+            return {"crisis": _reading(UNREADABLE), "safety": record}
+
+    def _check(self, state: State, record: SafetyRecord) -> CrisisUpdate:
+        talk = read_conversation(state["messages"])
+        if self.reader is None or not talk.readable:
+            return {"crisis": _reading(UNREADABLE), "safety": record}
+        if not talk.person:
+            return {"crisis": _reading(MessageReading("none", 0.0, ())), "safety": record}
+
+        asked = bool(talk.replies) and _ASKED.search(talk.replies[-1]) is not None
+        now = self.reader.read(talk.person[-1])
+        # A denial answers a direct question about thoughts; it does not erase a plan.
+        if (
+            asked
+            and now.level == "none"
+            and record["level"] != "imminent"
+            and self.reader.phrases.denies(talk.person[-1])
+        ):
+            record = {**record, "level": "none", "settled": len(talk.person)}
+            return {"crisis": _reading(now), "safety": record}
+
+        first = max(record["settled"], len(talk.person) - _WINDOW)
+        earlier = [self.reader.read(text) for text in talk.person[first:-1]]
+        dangers = [reading for reading in earlier if reading.level in CRISIS_LEVELS[1:]]
+        kept = MessageReading(record["level"], now.score, ("danger earlier in the conversation",))
+        if record["level"] != "none":
+            dangers.append(kept)
+        worst = max([*dangers, now], key=lambda reading: _rank(reading.level))
+        signals = dict.fromkeys(signal for each in [*dangers, now] for signal in each.signals)
+        reading = MessageReading(
+            worst.level, max(each.score for each in [*dangers, now]), tuple(signals)
+        )
+        if reading.level in CRISIS_LEVELS:
+            record = {**record, "level": max(record["level"], reading.level, key=_rank)}
+        return {"crisis": _reading(reading), "safety": record}
+
+
+def route_crisis(state: State) -> Literal["escalate", "retrieve_strategies"]:
+    """Let only an explicit level "none" reach the language model."""
+    crisis = state.get("crisis")
+    return "retrieve_strategies" if crisis and crisis["level"] == "none" else "escalate"
+
+
+def _rank(level: str) -> int:
+    # "unknown" stands between none and concern: it escalates, but any danger read outranks it.
+    order = ("none", "unknown", "concern", "high", "imminent")
+    return order.index(level)
+
+
+def _reading(reading: MessageReading) -> CrisisReading:
+    return {"level": reading.level, "score": reading.score, "signals": list(reading.signals)}

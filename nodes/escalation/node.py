@@ -1,0 +1,142 @@
+"""Node escalate: the crisis protocol answers. No model, no retrieval, fixed texts only."""
+
+import logging
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import TypedDict
+
+from graph.state import CrisisLevel, SafetyRecord, State, Strategy
+from knowledge.helplines import Registry
+from knowledge.protocol_texts import About, Audience, Level, Place, ProtocolTexts
+from nodes.escalation.constant import CONSTANT_REPLY
+from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE, plan_parts
+from nodes.escalation.wording import slots
+from nodes.streaming import release
+
+logger = logging.getLogger(__name__)
+
+_RANK: Final[dict[CrisisLevel, int]] = {
+    "none": 0,
+    # Answered, but not kept: one unreadable message is no danger of the whole thread.
+    "unknown": 0,
+    "concern": 1,
+    "high": 2,
+    "imminent": 3,
+}
+_NEW_RECORD: Final[SafetyRecord] = {"level": "none", "escalations": 0, "settled": 0, "used": []}
+
+
+class EscalateUpdate(TypedDict):
+    """What the node writes to the state."""
+
+    messages: list[AIMessage]
+    safety: SafetyRecord
+    strategies: list[Strategy]
+    reply_source: Literal["protocol"]
+
+
+@dataclass(frozen=True)
+class Escalate:
+    """Answer a person in danger with the protocol's texts and the registry's numbers.
+
+    The texts follow WHO and 988 Lifeline guidance, #chatsafe and the C-SSRS. Whatever goes wrong
+    here ends in a constant reply, never in silence.
+    """
+
+    texts: ProtocolTexts | None
+    registry: Registry | None
+
+    def __call__(self, state: State, config: RunnableConfig) -> EscalateUpdate:
+        """Write the reply and record what was said."""
+        try:
+            safety = _record(state)
+            pieces, used = self._compose(state, config, safety)
+        except Exception as error:
+            # Wide on purpose: any failure here would leave a person in danger without an answer.
+            logger.error("crisis protocol failed: %s", type(error).__name__)
+            safety = _safe_record(state)
+            pieces, used = [CONSTANT_REPLY], list(safety["used"])
+        try:
+            release(pieces)
+        except Exception as error:
+            # Wide on purpose: the reply stands in the state, whether or not it could be streamed.
+            logger.error("crisis reply not streamed: %s", type(error).__name__)
+        logger.warning("escalated: level=%s turn=%d", safety["level"], safety["escalations"] + 1)
+        return {
+            "messages": [AIMessage(content=" ".join(pieces))],
+            "safety": {**safety, "escalations": safety["escalations"] + 1, "used": used},
+            "strategies": [],
+            "reply_source": "protocol",
+        }
+
+    def _compose(
+        self, state: State, config: RunnableConfig, safety: SafetyRecord
+    ) -> tuple[list[str], list[str]]:
+        """Return the pieces of the reply and the ids of all texts said, the latest last."""
+        if self.texts is None or self.registry is None:
+            raise LookupError("no protocol texts or no registry")
+        reading = state.get("crisis")
+        signals = reading["signals"] if reading else []
+        # An unreadable message in a thread known as dangerous keeps that thread's emergency texts.
+        wording: Level = "unknown" if safety["level"] == "none" else safety["level"]
+        unread = reading is None or reading["level"] == "unknown"
+        level: Level = "unknown" if unread else wording
+        audience: Audience = "other" if SOMEONE_ELSE in signals else "self"
+        about: About = "self_harm" if SELF_HARM in signals and audience == "self" else "any"
+
+        code = _country_code(state, config)
+        country = self.registry.country(code)
+        place: Place = "line" if country and country.lines else "site"
+        values = slots(country, safety["escalations"])
+
+        chosen = []
+        for part in plan_parts(level, safety, signals):
+            if part == "country" and code:
+                continue
+            text = self.texts.choose(
+                part,
+                "unknown" if part == "unknown" else wording,
+                audience,
+                place=place,
+                about=about,
+                used=safety["used"],
+            )
+            if text is None:
+                raise LookupError(f"no text for {part}")
+            chosen.append(text)
+        said = {text.id for text in chosen}
+        used = [text_id for text_id in safety["used"] if text_id not in said]
+        return (
+            [text.text.format_map(values) for text in chosen],
+            used + [text.id for text in chosen],
+        )
+
+
+def _record(state: State) -> SafetyRecord:
+    """Return the thread's safety record, with this turn's danger in it."""
+    reading = state.get("crisis")
+    before = state.get("safety") or _NEW_RECORD
+    now: CrisisLevel = reading["level"] if reading else "unknown"
+    return {
+        "level": max(before["level"], now, key=_RANK.__getitem__),
+        "escalations": int(before["escalations"]),
+        "settled": int(before["settled"]),
+        "used": [str(text_id) for text_id in before["used"]],
+    }
+
+
+def _safe_record(state: State) -> SafetyRecord:
+    """Return the safety record, or a new one where it is itself what is broken."""
+    try:
+        return _record(state)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return _NEW_RECORD
+
+
+def _country_code(state: State, config: RunnableConfig) -> str | None:
+    """Return the country that the caller or the person has said; it is never guessed."""
+    said = config.get("configurable", {}).get("country") or state.get("country")
+    return said if isinstance(said, str) else None

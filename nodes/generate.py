@@ -1,0 +1,164 @@
+"""generate_reply: a draft by the language model, of which only reviewed sentences are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from typing_extensions import TypedDict
+
+from graph.state import Fault, ReplySource, State
+from nodes.compose import Composer
+from nodes.conversation import read_conversation
+from nodes.prompts import build_prompt
+from nodes.review.context import review_context
+from nodes.review.reviewer import ReviewContext, Reviewer
+from nodes.review.sentences import SentenceStream
+from nodes.streaming import release
+
+logger = logging.getLogger(__name__)
+
+
+class Chats(Protocol):
+    """What this node needs of a chat model."""
+
+    def count_tokens(self, text: str, /) -> int:
+        """Count the tokens of a text."""
+
+    def stream(
+        self,
+        messages: Sequence[BaseMessage],
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        timeout: float,
+    ) -> Iterator[str]:
+        """Yield pieces of the reply."""
+
+
+class GenerateUpdate(TypedDict):
+    """What this node writes."""
+
+    draft: list[str]
+    draft_source: ReplySource
+    attempts: int
+    faults: list[Fault]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The sentences of a draft that passed review, and why it stopped, if it did."""
+
+    sentences: list[str]
+    faults: list[Fault]
+
+
+@dataclass(frozen=True)
+class GenerateReply:
+    """Write a draft; without a working model, compose one from reviewed parts."""
+
+    chat: Chats | None
+    reviewer: Reviewer | None
+    composer: Composer
+    max_new_tokens: int
+    temperature: float
+    timeout: float
+    history_tokens: int
+    prompting: str
+
+    def __call__(self, state: State, config: RunnableConfig) -> GenerateUpdate:
+        """Write the reviewed sentences of the draft, and the faults that ended it."""
+        talk = read_conversation(state["messages"])
+        attempts = state.get("attempts", 0) + 1
+        if not talk.spoken:
+            sentences = self.composer.no_words(replies=talk.replies)
+            release(sentences)
+            return _composed(sentences, attempts)
+        # Without review nothing that a model wrote may leave, so no model is asked.
+        if self.chat is None or self.reviewer is None:
+            sentences = compose(self.composer, state)
+            release(sentences)
+            return _composed(sentences, attempts)
+        context = review_context(state)
+        draft = guard(self._pieces(state, config), self.reviewer, context)
+        return {
+            "draft": draft.sentences,
+            "draft_source": "model",
+            "attempts": attempts,
+            "faults": draft.faults,
+        }
+
+    def _pieces(self, state: State, config: RunnableConfig) -> Iterator[str]:
+        assert self.chat is not None
+        options: dict[str, Any] = config.get("configurable", {})
+        prompt = build_prompt(
+            state["messages"],
+            strategy=options.get("prompting") or self.prompting,
+            emotion=state["emotion"],
+            intent=state["intent"]["label"],
+            strategies=state.get("strategies", []),
+            faults=state.get("faults", []) if state.get("attempts", 0) else [],
+            count_tokens=self.chat.count_tokens,
+            history_tokens=self.history_tokens,
+        )
+        try:
+            yield from self.chat.stream(
+                prompt,
+                max_new_tokens=self.max_new_tokens,
+                temperature=self.temperature,
+                timeout=self.timeout,
+            )
+        except Exception as exc:  # Any engine may fail in its own way; the person gets a reply.
+            logger.error("generate_reply: the model failed: %s", type(exc).__name__)
+
+
+def guard(pieces: Iterator[str], reviewer: Reviewer, context: ReviewContext) -> Draft:
+    """Release each sentence once the draft up to it has passed review; stop at a fault.
+
+    A fault that more text can cure holds the draft back until it is cured; what is still held at
+    the end is dropped. So the draft is exactly what has been released.
+    """
+    sentences: list[str] = []
+    released = 0
+    faults: list[Fault] = []
+    for sentence in _sentences(pieces):
+        sentences.append(sentence)
+        faults = reviewer.review(sentences, context, finished=False)
+        if any(fault["name"] not in reviewer.holding for fault in faults):
+            break
+        if not faults:
+            release(sentences[released:])
+            released = len(sentences)
+    return Draft(sentences[:released], faults)
+
+
+def _sentences(pieces: Iterator[str]) -> Iterator[str]:
+    stream = SentenceStream()
+    for piece in pieces:
+        yield from (sentence.strip() for sentence in stream.feed(piece))
+    # What follows the last full stop was cut off in the middle and is dropped, unless it ends.
+    rest = stream.flush().strip()
+    if rest.endswith((".", "!", "?", "…")):
+        yield rest
+
+
+def compose(composer: Composer, state: State) -> list[str]:
+    """Compose a whole reply from reviewed parts."""
+    talk = read_conversation(state["messages"])
+    emotion = state["emotion"]
+    return composer.reply(
+        emotion=emotion["label"],
+        confidence=emotion["scores"].get(emotion["label"], 0.0),
+        intent=state["intent"]["label"],
+        person=talk.person,
+        replies=talk.replies,
+        strategies=state.get("strategies", []),
+    )
+
+
+def _composed(sentences: list[str], attempts: int) -> GenerateUpdate:
+    return {"draft": sentences, "draft_source": "composed", "attempts": attempts, "faults": []}

@@ -1,0 +1,105 @@
+"""select_intent: what a good listener would do next, out of nine intents."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Final, cast
+
+import numpy as np
+from typing_extensions import TypedDict
+
+from graph.state import Intent, IntentChoice, State
+from models.encoder import Encoder, pool
+from models.features import RECENT_MESSAGES, conversation_vector, intent_features
+from models.heads import LinearHead
+from nodes.conversation import read_conversation
+
+logger = logging.getLogger(__name__)
+
+FALLBACK: IntentChoice = {
+    "label": "acknowledging",
+    "scores": {},
+    "reason": "fallback: the intent could not be predicted",
+}
+
+_REMEMBERED: Final = 8
+"""Intents kept in state; the head reads two, the policy three."""
+
+_FRUSTRATED = re.compile(
+    r"\b(you(?:'re| are)? (?:not|n't|never) (?:help|listen|get)"
+    r"|(?:this|that|you)(?:'s| is| are|'re)? (?:not helping|isn't helping|useless|pointless|no help)"
+    r"|stop asking|you keep (?:asking|saying|repeating)|you (?:already )?(?:asked|said) that"
+    r"|help me (?:out|already)|instead of (?:asking|crying)|just tell me what to do)",
+    re.IGNORECASE,
+)
+_ASKS_FOR_HELP = re.compile(
+    r"\b(what (?:should|can|do) i do|how (?:do|can|should) i|any (?:advice|ideas|tips)"
+    r"|can you help me|help me (?:with|to)|what would you (?:do|suggest)|give me (?:advice|tips))",
+    re.IGNORECASE,
+)
+
+
+class IntentUpdate(TypedDict):
+    """What this node writes."""
+
+    intent: IntentChoice
+    intents: list[Intent]
+
+
+@dataclass(frozen=True)
+class SelectIntent:
+    """Predict the next listener intent and apply the policy; a failure acknowledges."""
+
+    encoder: Encoder | None
+    head: LinearHead | None
+    emotion_head: LinearHead | None
+
+    def __call__(self, state: State) -> IntentUpdate:
+        """Write the intent with its reason, and append it to the thread's intents."""
+        earlier = state.get("intents", [])
+        person = read_conversation(state["messages"]).person
+        choice = FALLBACK
+        if self.encoder and self.head and self.emotion_head and person:
+            try:
+                scores = predict_intent(
+                    self.encoder, self.head, self.emotion_head, person, earlier
+                )
+                choice = apply_policy(scores, person[-1], earlier)
+            except Exception as exc:  # The crisis check still has to run, whatever broke here.
+                logger.error("select_intent failed: %s", type(exc).__name__)
+        return {"intent": choice, "intents": [*earlier, choice["label"]][-_REMEMBERED:]}
+
+
+def predict_intent(
+    encoder: Encoder,
+    head: LinearHead,
+    emotion_head: LinearHead,
+    person: tuple[str, ...],
+    earlier: list[Intent],
+) -> dict[str, float]:
+    """Return intent to probability, most probable first."""
+    vectors = [pool(each) for each in encoder.encode(person[-RECENT_MESSAGES:])]
+    emotion = emotion_head.probabilities(conversation_vector(vectors))
+    # The position in the conversation is a feature, so older messages count without being read.
+    padding = [np.zeros_like(vectors[0])] * (len(person) - len(vectors))
+    return head.scores(intent_features([*padding, *vectors], emotion, earlier))
+
+
+def apply_policy(scores: dict[str, float], message: str, earlier: list[Intent]) -> IntentChoice:
+    """Choose the intent: the head's, unless the conversation calls for another.
+
+    The rules come from the failures of the project's first bot: it met frustration with "How can
+    I help you?", and asked without end.
+    """
+    ranked = [cast(Intent, label) for label in scores]
+    label, reason = ranked[0], "most probable next intent"
+    if _FRUSTRATED.search(message):
+        label, reason = "suggesting", "policy: the person is frustrated, so take the initiative"
+    elif _ASKS_FOR_HELP.search(message):
+        label, reason = "suggesting", "policy: the person asks what to do"
+    elif label == "questioning" and earlier[-2:] == ["questioning", "questioning"]:
+        label = next(each for each in ranked if each != "questioning")
+        reason = "policy: no third question in a row"
+    return {"label": label, "scores": scores, "reason": reason}

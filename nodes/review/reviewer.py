@@ -1,0 +1,88 @@
+"""The review of a draft, sentence by sentence or whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graph.state import Fault
+from nodes.review.contacts import Registry
+from nodes.review.rules import PhraseRule, ReviewRules
+from nodes.review.sentences import split_sentences
+from nodes.review.structure import STRUCTURE, Draft
+from nodes.review.text import fold, without_quotes, words
+
+__all__ = ["Registry", "ReviewContext", "Reviewer"]
+
+
+@dataclass(frozen=True)
+class ReviewContext:
+    """What a draft is judged against."""
+
+    person: tuple[str, ...]
+    """The person's messages, oldest first."""
+    replies: tuple[str, ...]
+    """Earlier replies of the program in this thread, oldest first."""
+    strategies: tuple[str, ...]
+    """Texts of the strategies offered to the model in this turn."""
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Judges drafts by rules alone, so that the verdict is quick, repeatable and explained.
+
+    What is judged follows the safe-messaging guidance of WHO (2023) and #chatsafe 2.0, WHO's
+    psychological first aid, and the VERA-MH rubric (Spring Health 2025).
+    """
+
+    rules: ReviewRules
+    registry: Registry | None
+    """Help lines that may be named; None allows no number and no address."""
+
+    holding: ClassVar[frozenset[str]] = frozenset({"only a question"})
+    """Faults that more text can cure: a guard waits on them instead of stopping."""
+
+    def review(
+        self, sentences: Sequence[str], context: ReviewContext, *, finished: bool
+    ) -> list[Fault]:
+        """Return the faults of the draft so far, each rule once; none means that it may be sent.
+
+        Args:
+            sentences: The draft so far.
+            context: The conversation around it.
+            finished: Whether the draft is the whole reply; if so its end is judged as well.
+        """
+        draft = self._prepare(sentences, context)
+        faults: list[Fault] = []
+        last_message = draft.person[-1] if draft.person else ""
+        unquoted = tuple(without_quotes(folded) for folded in draft.folded)
+        for rule in self.rules.phrases:
+            texts = _scope(rule, draft.folded if rule.quoted else unquoted, finished)
+            if any(rule.matches_folded(text) for text in texts) and rule.applies_to(last_message):
+                faults.append({"name": rule.name, "why": rule.why})
+        for name, form in STRUCTURE.items():
+            if (finished or not form.whole) and form.broken(draft):
+                faults.append({"name": name, "why": self.rules.structure[name]})
+        return faults
+
+    def _prepare(self, sentences: Sequence[str], context: ReviewContext) -> Draft:
+        kept = tuple(sentence for sentence in sentences if sentence.strip())
+        return Draft(
+            sentences=kept,
+            folded=tuple(fold(sentence) for sentence in kept),
+            words=tuple(words(sentence) for sentence in kept),
+            person=tuple(fold(message) for message in context.person),
+            person_words=tuple(words(message) for message in context.person),
+            said=tuple(words(part) for reply in context.replies for part in split_sentences(reply)),
+            offered=tuple(words(text) for text in context.strategies),
+            registry=self.registry,
+        )
+
+
+def _scope(rule: PhraseRule, folded: tuple[str, ...], finished: bool) -> tuple[str, ...]:
+    match rule.where:
+        case "any":
+            return folded
+        case "first":
+            return folded[:1]
+        case "last":
+            return folded[-1:] if finished else ()

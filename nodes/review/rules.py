@@ -1,0 +1,154 @@
+"""The rules of the review as data: loading, checking and compiling `review_rules.toml`."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from nodes.review.structure import STRUCTURE
+from nodes.review.text import fold, without_quotes
+
+DEFAULT_PATH: Final = Path(__file__).resolve().parents[2] / "knowledge" / "review_rules.toml"
+
+Place = Literal["any", "first", "last"]
+_Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=False)]
+_LIST_NAME: Final = re.compile(r"%(\w+)%")
+
+
+class ReviewRuleError(ValueError):
+    """The file of review rules cannot be used."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    name: _Text
+    why: _Text
+
+
+class _RuleEntry(_Entry):
+    patterns: list[_Text] = Field(min_length=1)
+    unless: list[_Text] = []
+    unless_person: list[_Text] = []
+    where: Place = "any"
+    quoted: bool = False
+    hits: list[_Text] = Field(min_length=3)
+    near_misses: list[_Text] = Field(min_length=3)
+
+
+class _RuleFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    lists: dict[str, list[_Text]] = {}
+    rule: list[_RuleEntry] = Field(min_length=1)
+    structure: list[_Entry]
+
+
+@dataclass(frozen=True)
+class PhraseRule:
+    """Wording that a reply may not hold."""
+
+    name: str
+    why: str
+    pattern: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    """A hit that starts inside a match of this is excused."""
+    unless_person: re.Pattern[str] | None
+    """The rule is off when the person's last message matches this."""
+    where: Place
+    quoted: bool
+    """Whether words quoted inside a sentence count as well."""
+    hits: tuple[str, ...]
+    near_misses: tuple[str, ...]
+
+    def matches(self, sentence: str) -> bool:
+        """Whether the sentence breaks the rule."""
+        folded = fold(sentence)
+        return self.matches_folded(folded if self.quoted else without_quotes(folded))
+
+    def matches_folded(self, folded: str) -> bool:
+        """Like `matches`, for a sentence that has been folded already."""
+        hits = self.pattern.finditer(folded)
+        first = next(hits, None)
+        if first is None:
+            return False
+        if self.unless is None:
+            return True
+        excused = [match.span() for match in self.unless.finditer(folded)]
+        return any(
+            not any(start <= hit.start() < end for start, end in excused)
+            for hit in (first, *hits)
+        )
+
+    def applies_to(self, last_message: str) -> bool:
+        """Whether the rule holds after this message of the person (folded)."""
+        return self.unless_person is None or not self.unless_person.search(last_message)
+
+
+@dataclass(frozen=True)
+class ReviewRules:
+    """All rules of the review: phrases by name and place, and the texts of the rules of form."""
+
+    phrases: tuple[PhraseRule, ...]
+    structure: Mapping[str, str]
+    """Why, by the name of the rule of form."""
+
+
+def load_review_rules(path: Path = DEFAULT_PATH) -> ReviewRules:
+    """Read, check and compile the review rules.
+
+    Raises:
+        ReviewRuleError: The file is missing, is not TOML, or a rule in it is not sound.
+    """
+    try:
+        entries = _RuleFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as exc:
+        raise ReviewRuleError(f"{path.name}: {exc}") from exc
+    names = [entry.name for entry in (*entries.rule, *entries.structure)]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ReviewRuleError(f"{path.name}: rules named twice: {', '.join(twice)}")
+    structure = {entry.name: entry.why for entry in entries.structure}
+    if structure.keys() != STRUCTURE.keys():
+        odd = ", ".join(sorted(structure.keys() ^ STRUCTURE.keys()))
+        raise ReviewRuleError(f"{path.name}: rules of form that do not match the code: {odd}")
+    return ReviewRules(
+        phrases=tuple(_compile_rule(entry, entries.lists) for entry in entries.rule),
+        structure=structure,
+    )
+
+
+def _compile_rule(entry: _RuleEntry, lists: Mapping[str, list[str]]) -> PhraseRule:
+    compiled: list[re.Pattern[str] | None] = []
+    for patterns in (entry.patterns, entry.unless, entry.unless_person):
+        try:
+            compiled.append(_compile(patterns, lists) if patterns else None)
+        except (re.error, KeyError, RecursionError) as exc:
+            raise ReviewRuleError(f"rule {entry.name!r}: bad pattern: {exc}") from exc
+    pattern, unless, unless_person = compiled
+    assert pattern is not None  # the schema asks for one pattern at least
+    return PhraseRule(
+        name=entry.name,
+        why=entry.why,
+        pattern=pattern,
+        unless=unless,
+        unless_person=unless_person,
+        where=entry.where,
+        quoted=entry.quoted,
+        hits=tuple(entry.hits),
+        near_misses=tuple(entry.near_misses),
+    )
+
+
+def _compile(patterns: Sequence[str], lists: Mapping[str, list[str]]) -> re.Pattern[str]:
+    """Join the patterns into one that starts where a word or a sign starts."""
+
+    def expand(match: re.Match[str]) -> str:
+        return "(?:" + "|".join(_LIST_NAME.sub(expand, part) for part in lists[match[1]]) + ")"
+
+    joined = "|".join(f"(?:{_LIST_NAME.sub(expand, pattern)})" for pattern in patterns)
+    return re.compile(r"(?:(?<!\w)|(?=\W))(?:" + joined.replace("'", "'?") + ")")

@@ -1,0 +1,46 @@
+"""Folding of text, so that one spelling of a pattern meets every way to type it."""
+
+import re
+import unicodedata
+from typing import Final
+
+_STRAIGHT: Final = str.maketrans(
+    {
+        **dict.fromkeys("‘’‚‛ʼ`´′", "'"),
+        **dict.fromkeys("“”„‟«»″", '"'),
+        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - the look-alikes are what this maps
+        # Invisible characters split a word for a pattern but not for a reader.
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),
+    }
+)
+_EMPHASIS: Final = re.compile(r"(?<![\w*])[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?![\w*])")
+_SPACE: Final = re.compile(r"\s+")
+_QUOTE: Final = re.compile(r'"[^"]{1,200}"')
+_WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+
+
+def fold(text: str) -> str:
+    """Return `text` in lower case, NFKC, with straight quotes, single spaces and no emphasis."""
+    folded = unicodedata.normalize("NFKC", text).translate(_STRAIGHT).lower()
+    return _SPACE.sub(" ", _EMPHASIS.sub("", folded)).strip()
+
+
+def without_quotes(folded: str) -> str:
+    """Blank the words quoted inside a longer sentence; a sentence that is all quote stays.
+
+    A reply may suggest words to say to somebody, or repeat a saying that hurt.
+    """
+    if '"' not in folded:
+        return folded
+    rest = _QUOTE.sub('""', folded)
+    return rest if len(_WORD.findall(rest)) >= 3 else folded
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of `text`, folded."""
+    return tuple(_WORD.findall(fold(text)))
+
+
+def contains_run(haystack: tuple[str, ...], needle: tuple[str, ...]) -> bool:
+    """Whether the words `needle` stand one after the other in `haystack`."""
+    return bool(needle) and f" {' '.join(needle)} " in f" {' '.join(haystack)} "

@@ -1,0 +1,118 @@
+import re
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from knowledge.cards import Card
+
+
+@dataclass
+class HashedWords:
+    """Deterministic bag of hashed words, which also counts what it was asked to embed."""
+
+    pause: float = 0.0
+    dimensions: int = 64
+    documents: int = 0
+    queries: int = 0
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        time.sleep(self.pause)
+        self.documents += len(texts)
+        return [self._vector(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        self.queries += 1
+        return self._vector(text)
+
+    def _vector(self, text: str) -> list[float]:
+        vector = np.zeros(self.dimensions)
+        for word in re.findall(r"[a-z']+", text.lower()):
+            vector[zlib.crc32(word.encode()) % self.dimensions] += 1
+        length = np.linalg.norm(vector)
+        return [float(value) for value in (vector / length if length else vector)]
+
+
+def make_card(card_id: str, **changes: object) -> Card:
+    fields: dict[str, object] = {
+        "id": card_id,
+        "title": f"Technique {card_id}",
+        "emotions": ["anxious", "afraid"],
+        "topics": ["stress"],
+        "situations": [f"{card_id} in the morning", f"{card_id} at work", f"{card_id} at night"],
+        "steps": ["Sit down.", "Breathe out slowly.", "Look around you."],
+        "short": f"You could try {card_id} for one minute.",
+        "when_not": ["It makes you dizzy."],
+        "source": "WHO (2020), Doing What Matters in Times of Stress",
+        "evidence": "moderate",
+        "body": "It may help.",
+    }
+    return Card.model_validate(fields | changes)
+
+
+def library() -> list[Card]:
+    return [
+        make_card(
+            "paced-breathing",
+            situations=[
+                "my heart is racing and I cannot breathe",
+                "panic attack in the shop",
+                "my chest feels tight",
+            ],
+            emotions=["terrified", "afraid"],
+        ),
+        make_card(
+            "wind-down",
+            situations=[
+                "I lie awake every night and cannot sleep",
+                "my sleep is broken",
+                "tired but awake until dawn",
+            ],
+            emotions=["annoyed"],
+        ),
+        make_card(
+            "small-contact",
+            situations=[
+                "nobody ever calls me",
+                "I feel alone in this city",
+                "I have no friends here",
+            ],
+            emotions=["lonely", "sad"],
+        ),
+    ]
+
+
+CARD_TEXT = """\
+---
+id: {id}
+title: Ground yourself
+emotions: [anxious, afraid]
+topics: [anxiety]
+situations:
+  - My heart is racing and I can't calm down
+  - Everything feels unreal
+  - I keep spiralling
+steps:
+  - Look around and name five things.
+  - Notice four things that you can feel.
+  - Listen for three sounds.
+short: You could slowly name five things that you can see.
+when_not:
+  - Looking closely makes it stronger.
+source: "WHO (2020), Doing What Matters in Times of Stress: Grounding"
+evidence: moderate
+---
+It brings attention back to the present.
+"""
+
+
+def write_card(folder: Path, card_id: str, old: str = "", new: str = "") -> Path:
+    """Write a valid card file, with one replacement."""
+    assert old in CARD_TEXT
+    folder.mkdir(parents=True, exist_ok=True)
+    text = CARD_TEXT.replace(old, new, 1) if old else CARD_TEXT
+    path = folder / f"{card_id}.md"
+    path.write_text(text.replace("{id}", card_id), encoding="utf-8")
+    return path
