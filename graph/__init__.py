@@ -1,0 +1,1 @@
+"""The state graph: types, wiring, settings and what it is bound to."""

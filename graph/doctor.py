@@ -93,13 +93,22 @@ def _loaded(resources: Resources) -> list[Check]:
         check("emotion head", _labels(seen.emotion_head), "emotion stays unknown"),
         check("intent head", _labels(seen.intent_head), "replies acknowledge only"),
         check("crisis head", "loaded" if seen.crisis_reader else None, "every message escalates"),
-        check("strategies", f"{index['cards']} cards, {index['documents']} documents" if index
-              else None, "replies offer no strategy"),
-        check("helplines", f"{len(registry.countries)} countries" if registry else None,
-              "escalation names findahelpline.com only"),
+        check(
+            "strategies",
+            f"{index['cards']} cards, {index['documents']} documents" if index else None,
+            "replies offer no strategy",
+        ),
+        check(
+            "helplines",
+            f"{len(registry.countries)} countries" if registry else None,
+            "escalation names findahelpline.com only",
+        ),
         check("review rules", "loaded" if resources.reviewer else None, "replies are composed"),
-        check("protocol texts", "loaded" if resources.protocol_texts else None,
-              "escalation gives one constant reply"),
+        check(
+            "protocol texts",
+            "loaded" if resources.protocol_texts else None,
+            "escalation gives one constant reply",
+        ),
         check("chat model", written, "replies are composed"),
     ]
     return checks + [Check(name, False, why) for name, why in problems.items()]

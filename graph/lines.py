@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
 
-from graph.build import Graph
 from graph.resources import Perception, Resources
 from graph.session import Session
 from graph.state import State
@@ -20,6 +19,9 @@ from nodes.crisis import CheckCrisis
 from nodes.emotion import read_emotion
 from nodes.intent import predict_intent
 from nodes.review.context import review_context
+
+if TYPE_CHECKING:
+    from graph.build import Graph
 
 Record = dict[str, Any]
 BATCH = 64
@@ -114,7 +116,9 @@ def read_all(messages: list[AnyMessage], seen: Perception) -> Record:
     emotion: Record = {"label": "unknown", "scores": {}}
     intent: Record = {"label": "acknowledging", "scores": {}}
     if talk.person and seen.encoder and seen.emotion_head:
-        emotion = dict(read_emotion(seen.encoder, seen.emotion_head, talk.person, top=len(EMOTIONS)))
+        emotion = dict(
+            read_emotion(seen.encoder, seen.emotion_head, talk.person, top=len(EMOTIONS))
+        )
         intent = _intent(messages, talk, seen)
     crisis = CheckCrisis(seen.crisis_reader)(State(messages=messages))["crisis"]
     return {"emotion": emotion, "intent": intent, "crisis": crisis}

@@ -92,9 +92,7 @@ def load_resources(settings: Settings | None = None, *, progress: bool = False) 
     settings = settings or Settings()
     perception = load_perception(settings)
     load = _Loader()
-    registry = load(
-        "helplines", lambda: load_registry(settings.helplines_file or HELPLINES_FILE)
-    )
+    registry = load("helplines", lambda: load_registry(settings.helplines_file or HELPLINES_FILE))
     rules = load("review rules", load_review_rules)
 
     def open_chat() -> ChatModel | None:
@@ -125,9 +123,7 @@ def load_perception(settings: Settings) -> Perception:
     def head(name: HeadName) -> LinearHead | None:
         if encoder is None:
             return None
-        return load(
-            f"{name} head", lambda: load_head(name, encoder.id, settings.weights_dir)
-        )
+        return load(f"{name} head", lambda: load_head(name, encoder.id, settings.weights_dir))
 
     crisis_head = head("crisis")
     phrases = load("crisis phrases", load_phrases)

@@ -6,12 +6,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 
-from graph.build import Graph
+if TYPE_CHECKING:
+    from graph.build import Graph
+
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class Session:
         }
         start = time.perf_counter()
         state: dict[str, Any] = {}
+        chunk: Any
         for mode, chunk in self.graph.stream(
             {"messages": [HumanMessage(text)]}, config, stream_mode=["custom", "values"]
         ):
             if mode == "values":
-                state = chunk  # type: ignore[assignment]
-            elif chunk.get("type") == "sentence":  # type: ignore[attr-defined]
-                yield str(chunk["text"])  # type: ignore[index]
+                state = chunk
+            elif chunk.get("type") == "sentence":
+                yield str(chunk["text"])
         yield Turn(state, time.perf_counter() - start)
 
     def ask(self, text: str) -> Turn:

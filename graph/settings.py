@@ -52,8 +52,12 @@ class Settings(BaseSettings):
         ge=1,
         description="CPU threads of the models; more than one is slower when cores are shared.",
     )
-    max_new_tokens: int = Field(default=120, ge=16, le=2048, description="Longest draft, in tokens.")
-    temperature: float = Field(default=0.6, ge=0, le=2, description="Sampling temperature; 0: greedy.")
+    max_new_tokens: int = Field(
+        default=120, ge=16, le=2048, description="Longest draft, in tokens."
+    )
+    temperature: float = Field(
+        default=0.6, ge=0, le=2, description="Sampling temperature; 0: greedy."
+    )
     history_tokens: int = Field(
         default=700, ge=64, description="Most tokens of earlier messages sent to the model."
     )

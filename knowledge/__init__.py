@@ -1,0 +1,1 @@
+"""Coping cards, the registry of helplines and reviewed texts, with their loaders."""

@@ -8,13 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from knowledge.cards import DEFAULT_FOLDER, Card, CardError, load_card, load_valid_cards
+from knowledge.index import Embeddings
 from knowledge.store import StoreStats, StrategyStore
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
 
 OWN_FOLDER: Final = "cards"
 

@@ -6,16 +6,13 @@ import logging
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from typing_extensions import TypedDict
 
 from graph.state import Strategy
 from knowledge.cards import Card, content_hash
-from knowledge.index import Index, Source, memory_index, open_index
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
+from knowledge.index import Embeddings, Index, Source, memory_index, open_index
 
 logger = logging.getLogger(__name__)
 
@@ -170,15 +167,14 @@ class StrategyStore:
 
     def _nearest(self, vector: list[float], count: int) -> tuple[dict[str, float], float]:
         """Return the best similarity per card among `count` texts, and the lowest one seen."""
-        from chromadb.errors import ChromaError
-
         try:
             found = self._index.chroma.similarity_search_by_vector_with_relevance_scores(
                 vector, k=count
             )
-        except (ChromaError, RuntimeError) as exc:
-            # The message may quote the query; the type is enough to see what is wrong.
-            raise StoreError(f"the strategy index failed: {type(exc).__name__}") from exc
+        except Exception as exc:
+            # Chroma, its Rust bindings and SQLite each have errors of their own, and callers
+            # need one to catch. A message may quote what was asked, so only the type is kept.
+            raise StoreError(f"the strategy index failed: {type(exc).__name__}") from None
         best: dict[str, float] = {}
         lowest = 1.0
         for document, distance in found:

@@ -80,7 +80,9 @@ class SentenceEncoder:
         fresh = self._forward(missing, progress=progress) if missing else {}
         found = [fresh[text] if text in fresh else self._cached(text) for text in texts]
         # A parallel call can push an entry out between the two looks: read those again.
-        return [self._forward([t])[t] if v is None else v for t, v in zip(texts, found, strict=True)]
+        return [
+            self._forward([t])[t] if v is None else v for t, v in zip(texts, found, strict=True)
+        ]
 
     def _cached(self, text: str) -> Vector | None:
         with self._lock:
@@ -119,9 +121,7 @@ class SentenceEncoder:
             return [text]
         step = self._window - _WINDOW_OVERLAP
         starts = range(0, len(spans) - _WINDOW_OVERLAP, step)
-        return [
-            text[spans[i][0] : spans[min(i + self._window, len(spans)) - 1][1]] for i in starts
-        ]
+        return [text[spans[i][0] : spans[min(i + self._window, len(spans)) - 1][1]] for i in starts]
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token of `text` begins and ends; `verbose` would warn of its length."""

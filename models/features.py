@@ -30,9 +30,7 @@ def conversation_vector(messages: Sequence[Vector]) -> Vector:
     return unit(np.average(np.stack(recent), axis=0, weights=weights).astype(np.float32))
 
 
-def intent_features(
-    messages: Sequence[Vector], emotion: Vector, earlier: Sequence[str]
-) -> Vector:
+def intent_features(messages: Sequence[Vector], emotion: Vector, earlier: Sequence[str]) -> Vector:
     """Return what the predictor of the next listener intent reads.
 
     Args:

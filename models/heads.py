@@ -48,9 +48,10 @@ class LinearHead:
                 f"the head reads {self.weight.shape[1]} features, the encoder gives "
                 f"{features.shape[-1]}: train the heads again for this encoder"
             )
-        logits = features @ self.weight.T + self.bias
+        logits: Vector = features @ self.weight.T + self.bias
         exp = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return (exp / exp.sum(axis=-1, keepdims=True)).astype(np.float32)
+        result: Vector = (exp / exp.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return result
 
     def scores(self, features: Vector) -> dict[str, float]:
         """Return label to probability for one feature vector, most probable first."""
@@ -101,7 +102,7 @@ def load_head(name: HeadName, encoder_id: str, folder: Path | None = None) -> Li
     try:
         if _read_manifest(folder).get(path.name) != _sha256(path):
             raise HeadError(f"{path} does not match {MANIFEST}: restore the file or train it again")
-        with safe_open(path, framework="np") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
             thresholds = file.get_tensor("thresholds")

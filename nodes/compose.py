@@ -39,16 +39,19 @@ _HELPFUL: Final = frozenset({"suggesting", "encouraging", "consoling"})
 _LISTENING: Final = frozenset({"questioning", "agreeing", "wishing"})
 _OFFERED: Final = re.compile(r"\b(?:you could|try|may help|might help)\b", re.I)
 _GONE: Final = re.compile(
-    r"(?:(?!\b(?:my|our|and|since|when|after|because|if|about|until)\b)[^.!?]){0,30}?"
-    r"\b(?:died|passed\b|(?:is|was) (?:dead|gone|killed)|(?:down|to sleep)\b)"
-    r"|'s (?:death|passing|funeral|memorial|ashes)\b",
+    r"(?:[\s,]+(?:has|had|have|just|recently|suddenly|both|also|all|who|that|sadly|unexpectedly"
+    r"|tragically|of|aged?|\d+|years?|months?|old|(?-i:[A-Z])\w+))*[\s,]+(?:died\b(?! laughing)"
+    r"|passed (?:away|last (?:night|week|month|year)|yesterday|suddenly|unexpectedly|peacefully"
+    r"|in (?:his|her|their) sleep)\b|passed(?=\W*$)|(?:is|are|was|were) (?:dead|killed)\b"
+    r"|(?:is|are) gone (?:now|forever)\b)|'s (?:death|passing|funeral|memorial|ashes)\b",
     re.I,
 )
 _BURIED: Final = re.compile(
-    r"\b(?:bur(?:y|ied|ying)|(?:death|passing|loss) of|mourn(?:ing)?|grieving(?: for)?|put)\s+$",
-    re.I,
+    r"\b(?:bur(?:y|ied|ying)|(?:death|passing|loss) of|mourn(?:ing)?|grieving(?: for)?)\s+$", re.I
 )
 _LOST: Final = re.compile(r"\b(?:lost|losing)\s+$", re.I)
+_PUT: Final = re.compile(r"\bput\s+$", re.I)
+_DOWN: Final = re.compile(r"(?:\s+\w+)?\s+(?:down|to sleep)\b", re.I)
 _DENIED: Final = re.compile(
     r"(?:\b(?:no|not|never|without|if|like|want|wish|hope|need)\b|n't)[^.!?,;]*$", re.I
 )
@@ -176,6 +179,7 @@ class Topics(_Strict):
 
     sleepless: Cue
     kin: Words
+    pets: Words
     others: Words
     names: Words
     events: Words
@@ -189,13 +193,16 @@ class Topics(_Strict):
 
     @cached_property
     def _patterns(self) -> dict[str, re.Pattern[str]]:
-        people, events = _any(*self.kin, *self.others), _any(*self.events)
+        people, events = _any(*self.kin, *self.pets, *self.others), _any(*self.events)
         modifier = rf"(?:{_any(*self.modifiers)}\s+){{0,2}}"
         tail = rf"(?:\s+{_any(*self.tails)}\b)?"
-        noun = _any(*self.kin, *self.others, *self.events, *self.things, *self.conditions)
+        noun = _any(
+            *self.kin, *self.pets, *self.others, *self.events, *self.things, *self.conditions
+        )
         owned = rf"{modifier}(?:{people}'s\s+{modifier})?"
         sources = {
-            "kin": rf"\b(?:my|our)\s+({owned}{_any(*self.kin)})\b",
+            "kin": rf"\b(?:my|our)\s+({owned}{_any(*self.kin, *self.pets)})\b",
+            "pet": rf"\b(?:my|our)\s+({owned}{_any(*self.pets)})\b",
             "loved": rf"\b(?:my|our)\s+({owned}{people})\b",
             "event": rf"\b(?:my|our)\s+({owned}{events}\b{tail})",
             "person": rf"\b(?:my|our)\s+({owned}{people}\b{tail}"
@@ -238,9 +245,13 @@ class Topics(_Strict):
     def find_lost(self, text: str) -> str | None:
         """Return the person or animal that a message says has died, or None."""
         for match in self._patterns["loved"].finditer(text):
-            before = text[: match.start()]
-            lost = _LOST.search(before) and self._patterns["kin"].fullmatch(match[0])
-            if lost or _BURIED.search(before) or _GONE.match(text, match.end()):
+            before, end = text[: match.start()], match.end()
+            if text[end : end + 1] != "'":
+                lost = _LOST.search(before) and self._patterns["kin"].fullmatch(match[0])
+                put = _PUT.search(before) and self._patterns["pet"].fullmatch(match[0])
+                if lost or _BURIED.search(before) or (put and _DOWN.match(text, end)):
+                    return _phrase("your", match[1])
+            if _GONE.match(text, end):
                 return _phrase("your", match[1])
         for match in self._patterns["name"].finditer(text):
             if _GONE.match(text, match.end()):
@@ -323,7 +334,7 @@ class _Draft:
     """A reply in the making, which knows what the conversation has heard."""
 
     random: Random
-    heard: list[list[str]]
+    heard: list[frozenset[str]]
     sentences: list[str] = field(default_factory=list)
 
     @property
@@ -336,13 +347,15 @@ class _Draft:
 
     def last_heard(self, sentence: str) -> int:
         """Return when something like this was last said; -1 for never."""
-        words = _words(sentence)
-        same = (place for place, old in enumerate(self.heard) if _alike(words, old))
-        return max(same, default=-1)
+        words = frozenset(_words(sentence))
+        for place in reversed(range(len(self.heard))):
+            if _alike(words, self.heard[place]):
+                return place
+        return -1
 
     def say(self, sentence: str) -> None:
         self.sentences.append(sentence)
-        self.heard.append(_words(sentence))
+        self.heard.append(frozenset(_words(sentence)))
 
     def add(self, pool: Sequence[str], *, must: bool = False, **slots: str) -> bool:
         """Say a wording that is new to the conversation; failing that, the oldest or nothing."""
@@ -414,7 +427,7 @@ class Composer:
     def ending(self, *, replies: Sequence[str], said: Sequence[str] = ()) -> str:
         """Return an open ending for a draft that lacks one; a question only if `said` has none."""
         draft, shared = _start(replies, said), self.parts.shared
-        draft.heard.extend(_words(sentence) for sentence in said)
+        draft.heard.extend(frozenset(_words(sentence)) for sentence in said)
         asking = _may_ask((), replies, said, self.parts.cues) and draft.random.random() < 0.5
         pools = (shared.questions,) if asking else ()
         draft.add_first(*pools, shared.invitations)
@@ -451,7 +464,7 @@ class Composer:
             )
         reading = self._read(person[-1] if person else "", emotion, confidence)
         draft = _start(replies, [*person, *said])
-        draft.heard.extend(_words(sentence) for sentence in said)
+        draft.heard.extend(frozenset(_words(sentence)) for sentence in said)
         if reading.register in ("thanks", "goodbye"):
             draft.add_first(self.parts.registers.door, self.parts.shared.invitations)
             return draft.sentences
@@ -473,12 +486,13 @@ class Composer:
         hard = grief or bool(cues.hard.search(text))
         register = self._register(text)
         topic = lost if grief else topics.find(text)
+        unknown = self.parts.groups["unknown"]
         unsure = register == "brief" or (len(text.split()) < 3 and confidence < 0.5)
         group = self.parts.group("unknown" if unsure else emotion)
-        if hard and group.tone == "glad":
-            # A misread feeling does least harm unnamed: no gladness next to a hard thing.
-            group = self.parts.groups["unknown"]
-        known = emotion in group.emotions and not (hard and group.tone == "plain")
+        # A misread feeling does least harm unnamed, and a guess is no ground for gladness.
+        known = emotion in group.emotions and not (hard and group.tone != "hard")
+        if group.tone == "glad" and (hard or confidence < _TENTATIVE):
+            group = unknown
         if grief:
             group = self.parts.groups["grief"]
         return _Reading(
@@ -492,7 +506,7 @@ class Composer:
             panic=bool(cues.panic.search(text))
             or (emotion == "terrified" and confidence >= _TENTATIVE),
             hard=hard,
-            hurting=hard or group.tone == "hard" or group is self.parts.groups["unknown"],
+            hurting=hard or group.tone == "hard" or (group is unknown and not known),
         )
 
     def _register(self, text: str) -> _Register | None:
@@ -635,7 +649,7 @@ def _may_ask(
 def _start(replies: Sequence[str], person: Sequence[str]) -> _Draft:
     # `hash` differs from run to run; a reply must not.
     seed = zlib.crc32("\x1f".join([str(len(replies)), *replies, *person]).encode(errors="replace"))
-    heard = [_words(sentence) for reply in replies for sentence in _sentences(reply)]
+    heard = [frozenset(_words(each)) for reply in replies for each in _sentences(reply)]
     return _Draft(Random(seed), heard)
 
 
@@ -648,9 +662,6 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+(?:'\w+)?", text.lower().replace("\u2019", "'"))
 
 
-def _alike(words: Sequence[str], old: Sequence[str]) -> bool:
-    if words == old:
-        return True
-    if min(len(words), len(old)) < 6:
-        return False
-    return len(set(words) & set(old)) >= _SAME * min(len(set(words)), len(set(old)))
+def _alike(words: frozenset[str], old: frozenset[str]) -> bool:
+    shorter = min(len(words), len(old))
+    return words == old or (shorter >= 6 and len(words & old) >= _SAME * shorter)

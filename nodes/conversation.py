@@ -48,10 +48,13 @@ def clean(text: str) -> str:
     """
     kept = "".join(
         character
-        for character in unicodedata.normalize("NFC", text)
-        if character in "\n\t\u200c\u200d" or unicodedata.category(character) not in _UNSEEN
+        for character in text
+        if character.isspace()
+        or character in "\u200c\u200d"
+        or unicodedata.category(character) not in _UNSEEN
     )
-    lines = (" ".join(line.split()) for line in kept.splitlines())
+    # Composed last: an accent may have been split from its letter by what is gone now.
+    lines = (" ".join(line.split()) for line in unicodedata.normalize("NFC", kept).splitlines())
     return "\n".join(line for line in lines if line).strip("\u200c\u200d \n")
 
 
@@ -61,6 +64,4 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 def _is_text(message: HumanMessage) -> bool:
     if isinstance(message.content, str):
         return True
-    return all(
-        isinstance(block, str) or block.get("type") == "text" for block in message.content
-    )
+    return all(isinstance(block, str) or block.get("type") == "text" for block in message.content)

@@ -31,8 +31,10 @@ _HEAD_SIGNALS: Final = {
     "imminent": "wording close to a plan or an act under way",
 }
 
+# An answer about a past attempt says nothing of today's thoughts, so that question is left out.
 _ASKED = re.compile(
-    r"\b(?:suicide|kill(?:ing)? yourself|end(?:ing)? your life|hurt(?:ing)? yourself)\b[^?]*\?",
+    r"\b(?:suicide|kill(?:ing)? yourself|end(?:ing)? your life|hurt(?:ing)? yourself"
+    r"|(?<!try to )(?<!tried to )tak(?:e|ing) your own life)\b[^?]*\?",
     re.IGNORECASE,
 )
 
@@ -107,7 +109,7 @@ class CheckCrisis:
 
     def _check(self, state: State, record: SafetyRecord) -> CrisisUpdate:
         talk = read_conversation(state["messages"])
-        if self.reader is None or not talk.readable:
+        if self.reader is None or not (talk.readable or talk.person):
             return {"crisis": _reading(UNREADABLE), "safety": record}
         if not talk.person:
             return {"crisis": _reading(MessageReading("none", 0.0, ())), "safety": record}
@@ -117,6 +119,7 @@ class CheckCrisis:
         # A denial answers a direct question about thoughts; it does not erase a plan.
         if (
             asked
+            and talk.readable
             and now.level == "none"
             and record["level"] != "imminent"
             and self.reader.phrases.denies(talk.person[-1])
@@ -130,6 +133,8 @@ class CheckCrisis:
         kept = MessageReading(record["level"], now.score, ("danger earlier in the conversation",))
         if record["level"] != "none":
             dangers.append(kept)
+        if not talk.readable:
+            dangers.append(UNREADABLE)
         worst = max([*dangers, now], key=lambda reading: _rank(reading.level))
         signals = dict.fromkeys(signal for each in [*dangers, now] for signal in each.signals)
         reading = MessageReading(
@@ -143,7 +148,7 @@ class CheckCrisis:
 def route_crisis(state: State) -> Literal["escalate", "retrieve_strategies"]:
     """Let only an explicit level "none" reach the language model."""
     crisis = state.get("crisis")
-    return "retrieve_strategies" if crisis and crisis["level"] == "none" else "escalate"
+    return "retrieve_strategies" if crisis and crisis.get("level") == "none" else "escalate"
 
 
 def _rank(level: str) -> int:

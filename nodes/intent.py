@@ -63,9 +63,7 @@ class SelectIntent:
         choice = FALLBACK
         if self.encoder and self.head and self.emotion_head and person:
             try:
-                scores = predict_intent(
-                    self.encoder, self.head, self.emotion_head, person, earlier
-                )
+                scores = predict_intent(self.encoder, self.head, self.emotion_head, person, earlier)
                 choice = apply_policy(scores, person[-1], earlier)
             except Exception as exc:  # The crisis check still has to run, whatever broke here.
                 logger.error("select_intent failed: %s", type(exc).__name__)

@@ -17,17 +17,48 @@ _FUNCTION_WORDS: Final = frozenset(
     of off ok okay on one only or our out over people please really right said say see she should so
     some something still stop talk tell thank thanks that thats the their them then there these they
     thing think this time to today too up us very wanna want was wasnt we well were what when where
-    which who why will with without wont work would yeah yes you your youre""".split()
+    which who why will with without wont work would yeah yes you your youre""".split()  # noqa: SIM905 - one word a line would be pages
 )
 
 _CHAT_WORDS: Final = frozenset(
     """bruh lol lmao idk idc tbh ngl omg smh rn nvm fr kms kys wtf btw brb thx ty np hmm ugh meh nah
-    yep yup yo sup pls plz u ur k haha hahaha aw aww bye goodbye""".split()
+    yep yup yo sup pls plz u ur k haha hahaha aw aww bye goodbye""".split()  # noqa: SIM905 - one word a line would be pages
 )
+
+_FEELING_WORDS: Final = frozenset(
+    """heartbroken heartbreaking heartache burnout unloved ghosted bullied panicking panicky
+    sleepless insomnia grieving bereaved homesick dissociating spiralling spiraling traumatised
+    traumatized nauseous gutted clueless friendless jobless flunked jittery unmotivated demotivated
+    disheartened suicidal hopeless""".split()  # noqa: SIM905 - one word a line would be pages
+)
+"""Words that people write alone, and that need more than one word piece."""
+
+_FOREIGN_WORDS: Final = frozenset(
+    """aku saya tidak yang dan untuk dengan kamu ini itu hindi ako ang ng mga ko siya gusto ayaw
+    ich nicht ist und der das ein eine mir mich dich wir mit auf für zu dass mehr niemand kein
+    je ne pas les est suis mon ma une qui avec dans veux moi rien pourquoi
+    el la los las que es mi muy pero quiero estoy tengo nada nadie mas más porque una vivir morir
+    eu não nao meu minha uma isso mais quero estou viver morrer você voce muito ninguém
+    io che sono voglio vivere morire niente nessuno più molto perché
+    ik niet het een mijn zijn geen meer naar dood wil
+    nie się jest mam chcę chce żyć już juz bardzo
+    bir ve çok yok istiyorum değil artık beni
+    mein mujhe nahi nahin hai hoon hun ka ki ke aur bahut koi mera meri
+    malai cha chha chaina hoina garna mero dherai lagyo kasailai timi
+    nataka sitaki mimi sina kwa yangu nina ninataka kufa""".split()  # noqa: SIM905 - one word a line would be pages
+)
+"""Words that mark a text as Spanish, German, Nepali in Latin letters and so on."""
+
+_ENGLISH_WORDS: Final = _FUNCTION_WORDS | _CHAT_WORDS | _FEELING_WORDS
 
 _WORD = re.compile(r"[^\W\d_]+")
 _PIECES_PER_WORD: Final = 1.7
 """English chat, typing errors included, needs fewer word pieces than this on average."""
+
+_PIECES_PER_WORD_OF_A_SENTENCE: Final = 1.5
+"""The same for a text long enough to have function words, and without them."""
+
+_SENTENCE: Final = 4
 
 _ENOUGH_FUNCTION_WORDS: Final = 0.2
 
@@ -48,7 +79,11 @@ def reads_as_english(text: str, word_pieces: Callable[[str], int]) -> bool:
     letters = "".join(words)
     if sum(letter.isascii() for letter in letters) < 0.7 * len(letters):
         return False
-    known = sum(word in _FUNCTION_WORDS or word in _CHAT_WORDS for word in words)
+    known = sum(word in _ENGLISH_WORDS for word in words)
+    foreign = sum(word in _FOREIGN_WORDS for word in words)
+    if foreign and foreign >= known:
+        return False
     if known / len(words) >= _ENOUGH_FUNCTION_WORDS:
         return True
-    return word_pieces(" ".join(words)) / len(words) <= _PIECES_PER_WORD
+    most = _PIECES_PER_WORD if len(words) < _SENTENCE else _PIECES_PER_WORD_OF_A_SENTENCE
+    return word_pieces(" ".join(words)) / len(words) <= most

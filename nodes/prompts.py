@@ -78,9 +78,7 @@ def build_prompt(
         history_tokens: most tokens of history; the person's last message always stays, shortened
             at its beginning where it alone is longer.
     """
-    system = ROLE + " " + (
-        PLAIN if strategy == "plain" else _empathy(emotion, intent, strategies)
-    )
+    system = ROLE + " " + (PLAIN if strategy == "plain" else _empathy(emotion, intent, strategies))
     if faults:
         system += " Your last draft was rejected: " + " ".join(f["why"] for f in faults)
     return [
@@ -108,7 +106,7 @@ def bounded_history(
         turns.pop()
     if not turns:
         return []
-    last = turns[-1].text
+    last = str(turns[-1].text)
     while count_tokens(last) > most:
         # The end of a long message tells most; halving keeps the count of calls small.
         last = last[len(last) // 2 :]

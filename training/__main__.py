@@ -15,6 +15,7 @@ from models.heads import WEIGHTS_DIR
 from training import crisis, emotion, intent
 from training.data import DataError, data_folder
 
+CACHE = user_cache_path("empathy-graph") / "training"
 TRAINERS = {"emotion": emotion.train, "intent": intent.train, "crisis": crisis.train}
 
 
@@ -23,9 +24,7 @@ def main(
     data: Annotated[Path | None, typer.Option(help="Folder of the training data.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the weights.")] = WEIGHTS_DIR,
     encoder: Annotated[str, typer.Option(help="Sentence encoder.")] = "embedded",
-    cache: Annotated[Path, typer.Option(help="Folder for vectors, to go on after a stop.")] = (
-        user_cache_path("empathy-graph") / "training"
-    ),
+    cache: Annotated[Path, typer.Option(help="Folder for vectors, to go on after a stop.")] = CACHE,
 ) -> None:
     """Train the linear heads on the encoder's vectors and print what they reach."""
     names = heads or list(TRAINERS)

@@ -12,6 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from models.encoder import SentenceEncoder, Vector
 from models.heads import LinearHead, save_head
 from models.labels import CRISIS_LEVELS
+from nodes.crisis_phrases import load_phrases
 from training.data import counselling_questions, crisis_examples, dialogues
 from training.fit import fit
 from training.vectors import vectors
@@ -25,7 +26,7 @@ _HARMLESS_WEIGHT: Final = 0.25
 _DANGEROUS_TOPICS: Final = ("self-harm", "suicid", "trauma", "abuse")
 """Counselling topics whose questions may hold danger and so are not used as harmless."""
 
-_FALSE_ALARMS: Final = (0.06, 0.03, 0.02)
+_FALSE_ALARMS: Final = (0.20, 0.10, 0.05)
 """Share of milder examples that may be read as at least concern, high and imminent.
 
 The thresholds are the lowest that keep to these shares out of fold: recall comes first, and an
@@ -39,8 +40,10 @@ _SEED: Final = 7
 
 def train(encoder: SentenceEncoder, data: Path, cache: Path, out: Path) -> dict[str, float]:
     """Train on our chat examples and harmless text; thresholds come from held-out folds."""
-    ours = crisis_examples()
-    harmless = _harmless(data)
+    # The check reads normalised text, so that typing style changes nothing; so does training.
+    normal = load_phrases().normalise
+    ours = [(normal(text), level) for text, level in crisis_examples()]
+    harmless = [normal(text) for text in _harmless(data)]
     known = vectors(encoder, [t for t, _ in ours] + harmless, cache, name="crisis")
     features = np.stack([known[text] for text, _ in ours])
     levels = [level for _, level in ours]
@@ -112,8 +115,9 @@ def _figures(
 ) -> dict[str, float]:
     rank = np.array([CRISIS_LEVELS.index(level) for level in levels])
     reached = np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    read = np.array([max((i + 1 for i, t in enumerate(thresholds) if r[i] >= t), default=0)
-                     for r in reached])
+    read = np.array(
+        [max((i + 1 for i, t in enumerate(thresholds) if r[i] >= t), default=0) for r in reached]
+    )
     figures = {"out of fold, harmless flagged": float((read[rank == 0] > 0).mean())}
     for step, name in enumerate(CRISIS_LEVELS[1:], start=1):
         figures[f"out of fold, {name} flagged"] = float((read[rank == step] > 0).mean())

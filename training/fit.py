@@ -31,9 +31,7 @@ def fit(
     """
     model = LogisticRegression(C=strength, max_iter=400)
     model.fit(features, [names.index(label) for label in labels], sample_weight=weights)
-    return LinearHead(
-        names, model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    )
+    return LinearHead(names, model.coef_.astype(np.float32), model.intercept_.astype(np.float32))
 
 
 def calibrate(head: LinearHead, features: Vector, labels: Sequence[str]) -> LinearHead:

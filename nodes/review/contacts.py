@@ -24,7 +24,9 @@ _URL: Final = re.compile(
     r"|chat|app|me|us|uk|np|in|au|nz|ca|ie|de|fr|eu|int|ai|be|ch|at|nl|es|it|se|no|dk|fi|pl|br|mx"
     r"|jp|kr|ph|sg|za|ke)\b(?:/[^\s<>\"')\]]*)?"
 )
-_DIGITS: Final = re.compile(r"(?<![\w.,])(?:\+|\()?\d(?:[\s().\-/]{0,2}\d)*(?:-[a-z]{3,})?(?![\w%])")
+_DIGITS: Final = re.compile(
+    r"(?<![\w.,])(?:\+|\()?\d(?:[\s().\-/]{0,2}\d)*(?:-[a-z]{3,})?(?![\w%])"
+)
 _CALL: Final = re.compile(
     r"\b(?:call(?:ing|s)?|dial(?:l?ing)?|texts?|texting|phone|ring|reach|contact|whatsapp|sms|numbers?"
     r"|hot ?lines?|help ?lines?|life ?line|crisis lines?|toll[- ]free|emergency|samaritans|police"
@@ -35,7 +37,9 @@ _UNIT: Final = re.compile(
     r"|hours|minutes|mins?\b|seconds|percent|dollars|euros|pounds|pages|kids|students|calls|texts"
     r"|messages|%|am\b|pm\b|a\.m|p\.m|o'clock|points|bucks|things)"
 )
-_BEFORE_AMOUNT: Final = re.compile(r"(?:[$€£#]|\b(?:rs\.?|usd|room|page|since|in|of|year|by|for)\s)\s*$")
+_BEFORE_AMOUNT: Final = re.compile(
+    r"(?:[$€£#]|\b(?:rs\.?|usd|room|page|since|in|of|year|by|for)\s)\s*$"
+)
 _EMERGENCY: Final = frozenset({"988", "911", "999", "112", "116123", "741741", "85258", "50808"})
 _SPELLED: Final = {
     word: str(digit)
@@ -46,7 +50,9 @@ _SPELLED: Final = {
 _SPELLED_NUMBER: Final = re.compile(
     rf"\b(?:{'|'.join(_SPELLED)})(?:[\s-]+(?:{'|'.join(_SPELLED)}|hundred)){{2,}}\b"
 )
-_VANITY: Final = re.compile(r"\b(?:1[- ])?8(?:00|33|44|55|66|77|88)-[a-z][a-z-]{3,}|\b1[- ]8\d\d [a-z]{4,}\b")
+_VANITY: Final = re.compile(
+    r"\b(?:1[- ])?8(?:00|33|44|55|66|77|88)-[a-z][a-z-]{3,}|\b1[- ]8\d\d [a-z]{4,}\b"
+)
 
 
 def unknown_contact(folded: str, registry: Registry | None) -> bool:

@@ -14,15 +14,18 @@ _ENGLISH: Final = frozenset(
     "do does did don't just about there been would could will was were an a in on who which than then "
     "all more some any like feel want know think no yes sorry me up out very much get go".split()
 )
-_FOREIGN: Final = frozenset(
-    "que de la el los las una por para está lo tu te es y con pero muy qué cómo eres mi se "
-    "je vous est les des une pas dans ce pour avec tu c'est suis êtes et un du qui sur "
-    "ich du und nicht ist das ein eine sie wir zu mit dass es der dem den auch wie "
-    "che di il non sono per questo você não uma com isso mais sou como e o um "
-    "hai aap mein main nahi ko ka ki ke hain tum mujhe kya aur bahut yeh "
-    "cha chha timi tapai ma mero malai ho hunchha lai garnu ani pani k kasto "
-    "ik je het een niet dat zijn voor van jag det att inte och är".split()
-) - _ENGLISH
+_FOREIGN: Final = (
+    frozenset(
+        "que de la el los las una por para está lo tu te es y con pero muy qué cómo eres mi se "
+        "je vous est les des une pas dans ce pour avec tu c'est suis êtes et un du qui sur "
+        "ich du und nicht ist das ein eine sie wir zu mit dass es der dem den auch wie "
+        "che di il non sono per questo você não uma com isso mais sou como e o um "
+        "hai aap mein main nahi ko ka ki ke hain tum mujhe kya aur bahut yeh "
+        "cha chha timi tapai ma mero malai ho hunchha lai garnu ani pani k kasto "
+        "ik je het een niet dat zijn voor van jag det att inte och är".split()
+    )
+    - _ENGLISH
+)
 
 
 def unreadable(

@@ -9,7 +9,7 @@ from nodes.review.contacts import Registry
 from nodes.review.rules import PhraseRule, ReviewRules
 from nodes.review.sentences import split_sentences
 from nodes.review.structure import STRUCTURE, Draft
-from nodes.review.text import fold, without_quotes, words
+from nodes.review.text import fold, stems, without_quotes, words, words_of
 
 __all__ = ["Registry", "ReviewContext", "Reviewer"]
 
@@ -54,10 +54,11 @@ class Reviewer:
         draft = self._prepare(sentences, context)
         faults: list[Fault] = []
         last_message = draft.person[-1] if draft.person else ""
+        said = stems(word for message in draft.person_words for word in message)
         unquoted = tuple(without_quotes(folded) for folded in draft.folded)
         for rule in self.rules.phrases:
             texts = _scope(rule, draft.folded if rule.quoted else unquoted, finished)
-            if any(rule.matches_folded(text) for text in texts) and rule.applies_to(last_message):
+            if any(rule.matches_folded(text, said) for text in texts) and rule.applies_to(last_message):
                 faults.append({"name": rule.name, "why": rule.why})
         for name, form in STRUCTURE.items():
             if (finished or not form.whole) and form.broken(draft):
@@ -66,12 +67,14 @@ class Reviewer:
 
     def _prepare(self, sentences: Sequence[str], context: ReviewContext) -> Draft:
         kept = tuple(sentence for sentence in sentences if sentence.strip())
+        folded = tuple(fold(sentence) for sentence in kept)
+        person = tuple(fold(message) for message in context.person)
         return Draft(
             sentences=kept,
-            folded=tuple(fold(sentence) for sentence in kept),
-            words=tuple(words(sentence) for sentence in kept),
-            person=tuple(fold(message) for message in context.person),
-            person_words=tuple(words(message) for message in context.person),
+            folded=folded,
+            words=tuple(words_of(sentence) for sentence in folded),
+            person=person,
+            person_words=tuple(words_of(message) for message in person),
             said=tuple(words(part) for reply in context.replies for part in split_sentences(reply)),
             offered=tuple(words(text) for text in context.strategies),
             registry=self.registry,

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from nodes.review.structure import STRUCTURE
-from nodes.review.text import fold, without_quotes
+from nodes.review.text import fold, stems, without_quotes, words
 
 DEFAULT_PATH: Final = Path(__file__).resolve().parents[2] / "knowledge" / "review_rules.toml"
 
@@ -32,6 +32,7 @@ class _Entry(BaseModel):
 
 class _RuleEntry(_Entry):
     patterns: list[_Text] = Field(min_length=1)
+    unsaid: list[_Text] = []
     unless: list[_Text] = []
     unless_person: list[_Text] = []
     where: Place = "any"
@@ -55,6 +56,8 @@ class PhraseRule:
     name: str
     why: str
     pattern: re.Pattern[str]
+    unsaid: re.Pattern[str] | None
+    """Words that the person must have used first."""
     unless: re.Pattern[str] | None
     """A hit that starts inside a match of this is excused."""
     unless_person: re.Pattern[str] | None
@@ -65,23 +68,22 @@ class PhraseRule:
     hits: tuple[str, ...]
     near_misses: tuple[str, ...]
 
-    def matches(self, sentence: str) -> bool:
-        """Whether the sentence breaks the rule."""
+    def matches(self, sentence: str, person: str = "") -> bool:
+        """Whether the sentence breaks the rule, after these words of the person."""
         folded = fold(sentence)
-        return self.matches_folded(folded if self.quoted else without_quotes(folded))
+        text = folded if self.quoted else without_quotes(folded)
+        return self.matches_folded(text, stems(words(person)))
 
-    def matches_folded(self, folded: str) -> bool:
-        """Like `matches`, for a sentence that has been folded already."""
-        hits = self.pattern.finditer(folded)
-        first = next(hits, None)
-        if first is None:
-            return False
-        if self.unless is None:
-            return True
+    def matches_folded(self, folded: str, person: frozenset[str]) -> bool:
+        """Like `matches`, for a folded sentence and the stems of what the person said."""
+        hits = list(self.pattern.finditer(folded))
+        if self.unsaid is not None:
+            hits += (m for m in self.unsaid.finditer(folded) if not stems(words(m[0])) & person)
+        if not hits or self.unless is None:
+            return bool(hits)
         excused = [match.span() for match in self.unless.finditer(folded)]
         return any(
-            not any(start <= hit.start() < end for start, end in excused)
-            for hit in (first, *hits)
+            not any(start <= hit.start() < end for start, end in excused) for hit in hits
         )
 
     def applies_to(self, last_message: str) -> bool:
@@ -124,17 +126,18 @@ def load_review_rules(path: Path = DEFAULT_PATH) -> ReviewRules:
 
 def _compile_rule(entry: _RuleEntry, lists: Mapping[str, list[str]]) -> PhraseRule:
     compiled: list[re.Pattern[str] | None] = []
-    for patterns in (entry.patterns, entry.unless, entry.unless_person):
+    for patterns in (entry.patterns, entry.unsaid, entry.unless, entry.unless_person):
         try:
             compiled.append(_compile(patterns, lists) if patterns else None)
         except (re.error, KeyError, RecursionError) as exc:
             raise ReviewRuleError(f"rule {entry.name!r}: bad pattern: {exc}") from exc
-    pattern, unless, unless_person = compiled
+    pattern, unsaid, unless, unless_person = compiled
     assert pattern is not None  # the schema asks for one pattern at least
     return PhraseRule(
         name=entry.name,
         why=entry.why,
         pattern=pattern,
+        unsaid=unsaid,
         unless=unless,
         unless_person=unless_person,
         where=entry.where,

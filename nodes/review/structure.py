@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,6 @@ _END: Final = re.compile(
     r"""[.!?…。！？]["'”’»)\]*_]*\s*$|[.!?…。！？]?["'”’»)\]*_]*\s*"""
     r"""(?:[\U0001F000-\U0001FAFF\u2600-\u27BF\u2B00-\u2BFF\u2764\uFE0F\u200D]|[:;]-?[()])+\s*$"""
 )
-_STUTTER: Final = re.compile(r"\b([^\W_]+(?:'\w+)?(?:\W+[^\W_]+){0,3}?)(?:\W+\1\b){3,}")
 _SAME_LETTER: Final = re.compile(r"([^\W\d_])\1{7,}|(?:[^\w\s.!?*_~-])\W{9,}|\ufffd|\w{41,}")
 _VOWELLESS: Final = re.compile(r"\b[bcdfghjklmnpqrstvwxz]{4,}\b")
 
@@ -94,10 +93,22 @@ def gibberish(draft: Draft) -> bool:
     visible = [char for char in text if not char.isspace()]
     letters = sum(char.isalnum() for char in visible)
     return (
-        bool(_STUTTER.search(text) or _SAME_LETTER.search(text))
+        _stutters([word for words in draft.words for word in words])
+        or bool(_SAME_LETTER.search(text))
         or (len(visible) >= 8 and letters > 0 and letters < len(visible) / 2)
         or len(_VOWELLESS.findall(text)) >= 2
     )
+
+
+def _stutters(words: list[str]) -> bool:
+    """Whether a word, or a phrase of up to four words, stands four times in a row."""
+    for size in range(1, 5):
+        run = 0
+        for word, earlier in zip(words[size:], words, strict=False):
+            run = run + 1 if word == earlier else 0
+            if run >= 3 * size:
+                return True
+    return False
 
 
 def wrong_language(draft: Draft) -> bool:
@@ -141,17 +152,18 @@ def _same(one: Words, other: Words) -> bool:
 
 def echo(draft: Draft) -> bool:
     """The person's own words at length."""
+    copied = _runs(tuple(word for words in draft.words for word in words))
     for message in draft.person_words:
         if any(len(words) >= 8 and contains_run(message, words) for words in draft.words):
             return True
-        if any(contains_run(message, run) for run in _runs(draft.words, COPIED_RUN)):
+        if not copied.isdisjoint(_runs(message)):
             return True
     return False
 
 
-def _runs(sentences: tuple[Words, ...], length: int) -> Iterator[Words]:
-    text = tuple(word for words in sentences for word in words)
-    return (text[start : start + length] for start in range(len(text) - length + 1))
+def _runs(words: Words) -> frozenset[Words]:
+    last = len(words) - COPIED_RUN
+    return frozenset(words[start : start + COPIED_RUN] for start in range(last + 1))
 
 
 # --- Who speaks ---------------------------------------------------------------------------------
@@ -224,7 +236,7 @@ _ASKS: Final = re.compile(
 )
 _GREETING: Final = re.compile(
     r"^\W*(?:(?:oh|hi|hello|hey|hi there|hello there|hey there|greetings|good (?:morning|evening"
-    r"|afternoon)|welcome|okay|ok|i see|sure|of course|certainly|yes|no|right|well|hmm|alright|sorry"
+    r"|afternoon)|welcome|okay|ok|i see|sure|of course|certainly|yes|no|right|well|hmm|alright|sorry|there"
     r"|thanks|thank you|thank you for (?:reaching out|your message|sharing)|thanks for (?:reaching out"
     r"|sharing|your message)|nice to meet you)\b\W*)+$"
 )
@@ -251,7 +263,7 @@ def many_questions(draft: Draft) -> bool:
 def only_question(draft: Draft) -> bool:
     """Nothing but a question, perhaps after a greeting or an offer to help."""
     asked = False
-    greeted = bool(draft.person_words) and len(draft.person_words[-1]) <= 3
+    greeted = bool(draft.person) and bool(_GREETING.match(draft.person[-1]))
     for folded in draft.folded:
         if _GREETING.match(folded):
             continue

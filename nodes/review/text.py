@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Final
 
 _STRAIGHT: Final = str.maketrans(
@@ -16,6 +17,7 @@ _STRAIGHT: Final = str.maketrans(
 _EMPHASIS: Final = re.compile(r"(?<![\w*])[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?![\w*])")
 _SPACE: Final = re.compile(r"\s+")
 _QUOTE: Final = re.compile(r'"[^"]{1,200}"')
+_COMMON: Final = frozenset("the and for from some glass bottle yourself disorder".split())
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
@@ -38,7 +40,19 @@ def without_quotes(folded: str) -> str:
 
 def words(text: str) -> tuple[str, ...]:
     """Return the words of `text`, folded."""
-    return tuple(_WORD.findall(fold(text)))
+    return words_of(fold(text))
+
+
+def words_of(folded: str) -> tuple[str, ...]:
+    """Return the words of a text that has been folded already."""
+    return tuple(_WORD.findall(folded))
+
+
+def stems(text_words: Iterable[str]) -> frozenset[str]:
+    """Crude stems that tell whether two texts share a word: "pills" and "pill", "depressed"."""
+    return frozenset(
+        word.removesuffix("s")[:6] for word in text_words if len(word) > 2 and word not in _COMMON
+    )
 
 
 def contains_run(haystack: tuple[str, ...], needle: tuple[str, ...]) -> bool:

@@ -3,10 +3,19 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from graph.state import Strategy
 from knowledge.cards import Card
+from knowledge.store import StrategyStore
+
+QUERY = "I lie awake and cannot sleep"
+
+
+class Open(Protocol):
+    def __call__(self, cards: list[Card], encoder: str = "fake") -> StrategyStore: ...
 
 
 @dataclass
@@ -29,7 +38,7 @@ class HashedWords:
 
     def _vector(self, text: str) -> list[float]:
         vector = np.zeros(self.dimensions)
-        for word in re.findall(r"[a-z']+", text.lower()):
+        for word in re.findall(r"[a-z0-9']+", text.lower()):
             vector[zlib.crc32(word.encode()) % self.dimensions] += 1
         length = np.linalg.norm(vector)
         return [float(value) for value in (vector / length if length else vector)]
@@ -116,3 +125,12 @@ def write_card(folder: Path, card_id: str, old: str = "", new: str = "") -> Path
     path = folder / f"{card_id}.md"
     path.write_text(text.replace("{id}", card_id), encoding="utf-8")
     return path
+
+
+def index_of(directory: Path) -> Path:
+    (path,) = directory.glob("index-*")
+    return path
+
+
+def ids(found: list[Strategy]) -> list[str]:
+    return [strategy["id"] for strategy in found]

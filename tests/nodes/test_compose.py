@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from graph.state import Intent, Strategy
-from models.labels import EMOTIONS, INTENTS
+from models.labels import EMOTIONS
 from nodes.compose import DEFAULT_PATH, Composer, ReplyPartError, load_reply_parts
 
+INTENTS: tuple[Intent, ...] = get_args(Intent)
 COMPOSER = Composer(load_reply_parts())
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +35,7 @@ MESSAGES = (
 FORBIDDEN = re.compile(
     r"everything (?:will|is going to) be|(?:will|going to) be (?:ok|fine|alright|all right)"
     r"|i (?:know|understand) (?:exactly )?how you feel|calm down|don't worry|cheer up|at least you"
-    r"|could be worse|\bjust\b|you should|you must|have to be strong|get over|move on"
+    r"|could be worse|\bjust\b|you should|you must|(?<!not )have to be strong|get over|move on"
     r"|\bpromise|i(?: will|'ll) always|always be here|committed|how can i help|good luck"
     r"|i feel\b|i've been|i'm (?:happy|sad|glad|excited|a therapist|a person)\b"
     r"|\bmy (?:own|life|family)\b|diagnosis of|disorder|medic(?:ine|ation)|everything happens"
@@ -51,6 +53,7 @@ STRATEGIES = (
     strategy("senses", STEP),
     strategy("breath", "It may help to breathe out slowly. Then let your shoulders drop."),
 )
+STEP_SENTENCES = (STEP, "It may help to breathe out slowly.", "Then let your shoulders drop.")
 
 
 def compose(
@@ -97,7 +100,7 @@ def test_every_reply_reads_well_over_several_turns(emotion: str, message: str) -
             sentences = COMPOSER.reply(
                 emotion=emotion,
                 confidence=confidence,
-                intent=intent,  # type: ignore[arg-type]  # INTENTS are the Intent literals
+                intent=intent,
                 person=[message] * (turn + 1),
                 replies=replies,
                 strategies=STRATEGIES,
@@ -109,14 +112,14 @@ def test_every_reply_reads_well_over_several_turns(emotion: str, message: str) -
 @pytest.mark.parametrize("message", MESSAGES)
 @pytest.mark.parametrize("emotion", ["sad", "terrified", "joyful", "caring", "jealous", "unknown"])
 def test_nothing_is_said_twice_in_twelve_turns(emotion: str, message: str) -> None:
-    for intent in INTENTS:
+    for intent in INTENTS[::3]:
         replies: list[str] = []
         seen: set[str] = set()
         for turn in range(12):
             sentences = COMPOSER.reply(
                 emotion=emotion,
                 confidence=0.6,
-                intent=intent,  # type: ignore[arg-type]  # INTENTS are the Intent literals
+                intent=intent,
                 person=[message] * (turn + 1),
                 replies=replies,
                 strategies=STRATEGIES,
@@ -159,7 +162,7 @@ def test_a_very_long_conversation_still_gets_replies() -> None:
 def test_no_third_question_in_a_row() -> None:
     replies = ["That sounds hard. What happened?", "I see. Who was there?"]
     for intent in INTENTS:
-        sentences = compose(*["My boss yelled at me"] * 3, intent=intent, replies=replies)  # type: ignore[arg-type]
+        sentences = compose(*["My boss yelled at me"] * 3, intent=intent, replies=replies)
         assert "?" not in " ".join(sentences)
 
 
@@ -253,7 +256,7 @@ def test_a_strategy_that_is_no_offer_is_left_out() -> None:
 @pytest.mark.parametrize("emotion", ["joyful", "hopeful", "trusting", "nostalgic", "surprised"])
 def test_good_feelings_get_no_step(emotion: str) -> None:
     for intent in INTENTS:
-        sentences = compose("We had cake and music", emotion=emotion, intent=intent)  # type: ignore[arg-type]
+        sentences = compose("We had cake and music", emotion=emotion, intent=intent)
         assert STEP not in sentences
 
 
@@ -305,13 +308,33 @@ def test_topic_is_the_persons_own_noun(text: str, topic: str | None) -> None:
         ("my mom won't eat since grandpa died", "your grandpa"),
         ("after the death of my wife", "your wife"),
         ("at my uncle's funeral", "your uncle"),
+        ("we had to put our dog Max to sleep", "your dog"),
+        ("my dog Max died", "your dog"),
+        ("my nan, who was 90, passed away", None),
+        ("my son passed his exam", None),
+        ("my boyfriend helped to calm me down", None),
+        ("I let my family down", None),
+        ("I put my baby to sleep", None),
+        ("I put my mom through a lot", None),
+        ("I lost my mom's ring", None),
+        ("my friend told me that an actor died", None),
+        ("my husband was gone all night", None),
     ],
 )
 def test_only_who_died_is_mourned(text: str, lost: str | None) -> None:
     assert COMPOSER.parts.topics.find_lost(text) == lost
 
 
-@pytest.mark.parametrize("text", ["my phone died", "I almost died laughing", "my battery is dead"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my phone died",
+        "I almost died laughing",
+        "my battery is dead",
+        "my son passed in math this year",
+        "he helped to calm me down",
+    ],
+)
 def test_a_figure_of_speech_is_no_grief(text: str) -> None:
     assert not COMPOSER.parts.cues.grief.search(text)
     assert COMPOSER.parts.cues.grief.search("my friend died")
@@ -328,6 +351,8 @@ def test_a_figure_of_speech_is_no_grief(text: str) -> None:
         ("I told my mom you're not listening", False),
         ("My teacher said that's useless", False),
         ("I feel useless", False),
+        ("You already asked that", True),
+        ("You said that you were envious too", False),
         ("I can't stop asking myself why", False),
     ],
 )
@@ -336,10 +361,25 @@ def test_frustration_with_the_program(message: str, frustrated: bool) -> None:
     assert (sentences[0] in COMPOSER.parts.registers.frustrated) is frustrated
 
 
+@pytest.mark.parametrize(
+    ("message", "about"),
+    [
+        ("how does this work?", True),
+        ("who are you", True),
+        ("am I talking to a bot?", True),
+        ("thanks, what are you studying", False),
+        ("My boss asked me how I work", False),
+    ],
+)
+def test_questions_about_the_program_get_an_honest_answer(message: str, about: bool) -> None:
+    sentences = compose(message, emotion="surprised")
+    assert bool({*sentences} & {*COMPOSER.parts.registers.identity}) is about
+
+
 def test_a_request_for_no_questions_lasts() -> None:
     person = ["stop asking questions", "my boss yelled at me"]
     for intent in INTENTS:
-        sentences = compose(*person, intent=intent, replies=["Okay, no more."])  # type: ignore[arg-type]
+        sentences = compose(*person, intent=intent, replies=["Okay, no more."])
         assert "?" not in " ".join(sentences)
 
 
@@ -392,34 +432,27 @@ def test_continuation_finishes_without_a_second_acknowledgement() -> None:
         *parts.tones["hard"].perspective,
     }
     said = ["It sounds like the exam scared you."]
-    kwargs = {"emotion": "afraid", "confidence": 0.7, "person": ["I failed my exam"]}
-    for intent in INTENTS:
-        rest = COMPOSER.continuation(
-            said,
+
+    def rest_of(shown: list[str], intent: Intent) -> list[str]:
+        return COMPOSER.continuation(
+            shown,
+            emotion="afraid",
+            confidence=0.7,
             intent=intent,
+            person=["I failed my exam"],
             replies=[],
             strategies=STRATEGIES,
-            **kwargs,  # type: ignore[arg-type]
         )
+
+    for intent in INTENTS:
+        rest = rest_of(said, intent)
         assert 1 <= len(rest) <= 4 and not set(rest) & acknowledgements
         assert not any("afraid" in each or "scared" in each for each in rest)
         assert (STEP in rest) is (intent in {"suggesting", "encouraging", "consoling"})
-        asked = COMPOSER.continuation(
-            ["Okay.", "What happened?"],
-            intent=intent,
-            replies=[],
-            strategies=STRATEGIES,
-            **kwargs,  # type: ignore[arg-type]
-        )
+        asked = rest_of(["Okay.", "What happened?"], intent)
         assert "?" not in " ".join(asked) and STEP not in asked
-        given = COMPOSER.continuation(
-            ["I hear you.", STEP],
-            intent=intent,
-            replies=[],
-            strategies=STRATEGIES,
-            **kwargs,  # type: ignore[arg-type]
-        )
-        assert not {STRATEGIES[1]["text"], STEP} & set(given)
+        given = rest_of(["I hear you.", STEP], intent)
+        assert given and not {*STEP_SENTENCES} & set(given)
 
 
 def test_continuation_of_nothing_is_a_whole_reply() -> None:
