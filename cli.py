@@ -254,7 +254,7 @@ def main() -> None:
     # The person's words may be in a traceback's values, and a traceback helps nobody here.
     logging.basicConfig(level=logging.CRITICAL)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("", err=True)
         sys.exit(130)
@@ -270,6 +270,8 @@ def main() -> None:
             sys.exit(getattr(exc, "exit_code", 2))
         typer.echo(f"error: {exc or type(exc).__name__}", err=True)
         sys.exit(1)
+    # Without click's standalone mode, an exit status comes back as the result.
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _session(country: str, *, quiet: bool) -> Any:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from graph.build import Graph
 
 
-
 @dataclass(frozen=True)
 class Turn:
     """What one turn of the graph gave."""

@@ -11,7 +11,7 @@ ChatEngine = Literal["auto", "huggingface", "llamacpp", "openai"]
 
 
 class Settings(BaseSettings):
-    """How one process of Empathy Graph runs; every field is `EMPATHY_` plus its name in capitals."""
+    """How one process runs; the variable of a field is `EMPATHY_` plus its name in capitals."""
 
     model_config = SettingsConfigDict(
         env_prefix="EMPATHY_", env_file=".env", extra="ignore", frozen=True
@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     )
     encoder: str = Field(
         default="embedded",
-        description="Sentence encoder: `embedded` (all-MiniLM-L6-v2) or a sentence-transformers model.",
+        description="`embedded` (all-MiniLM-L6-v2) or the name of a sentence-transformers model.",
     )
     max_message_chars: int = Field(
         default=20_000,

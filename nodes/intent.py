@@ -29,7 +29,8 @@ _REMEMBERED: Final = 8
 
 _FRUSTRATED = re.compile(
     r"\b(you(?:'re| are)? (?:not|n't|never) (?:help|listen|get)"
-    r"|(?:this|that|you)(?:'s| is| are|'re)? (?:not helping|isn't helping|useless|pointless|no help)"
+    r"|(?:this|that|you)(?:'s| is| are|'re)? "
+    r"(?:not helping|isn't helping|useless|pointless|no help)"
     r"|stop asking|you keep (?:asking|saying|repeating)|you (?:already )?(?:asked|said) that"
     r"|help me (?:out|already)|instead of (?:asking|crying)|just tell me what to do)",
     re.IGNORECASE,

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from httpx import HTTPStatusError, Response
+from httpx import HTTPStatusError
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langserve import RemoteRunnable
@@ -50,6 +50,16 @@ FIELDS = {
     "reply_source",
     "thread_id",
 }
+
+
+class Response(Protocol):
+    """What is read of a response; which httpx it comes from depends on starlette's version."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def text(self) -> str: ...
+    def json(self) -> Any: ...
 
 
 class Broken:

@@ -76,9 +76,11 @@ def find_numbers(folded: str) -> Iterator[str]:
         yield match[0]
     for match in _DIGITS.finditer(folded):
         digits = re.sub(r"\D", "", match[0])
-        if digits in _EMERGENCY or len(digits) >= 7:
-            yield match[0].strip()
-        elif calls and len(digits) >= 3 and not _counts_something(folded, match, digits):
+        if (
+            digits in _EMERGENCY
+            or len(digits) >= 7
+            or (calls and len(digits) >= 3 and not _counts_something(folded, match, digits))
+        ):
             yield match[0].strip()
     if calls or "nine one one" in folded or "nine eight eight" in folded:
         for match in _SPELLED_NUMBER.finditer(folded):

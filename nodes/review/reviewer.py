@@ -7,9 +7,8 @@ from typing import ClassVar
 from graph.state import Fault
 from nodes.review.contacts import Registry
 from nodes.review.rules import PhraseRule, ReviewRules
-from nodes.review.sentences import split_sentences
 from nodes.review.structure import STRUCTURE, Draft
-from nodes.review.text import fold, stems, without_quotes, words, words_of
+from nodes.review.text import fold, sentences_of, stems, without_quotes, words_of
 
 __all__ = ["Registry", "ReviewContext", "Reviewer"]
 
@@ -58,7 +57,9 @@ class Reviewer:
         unquoted = tuple(without_quotes(folded) for folded in draft.folded)
         for rule in self.rules.phrases:
             texts = _scope(rule, draft.folded if rule.quoted else unquoted, finished)
-            if any(rule.matches_folded(text, said) for text in texts) and rule.applies_to(last_message):
+            if any(rule.matches_folded(text, said) for text in texts) and rule.applies_to(
+                last_message
+            ):
                 faults.append({"name": rule.name, "why": rule.why})
         for name, form in STRUCTURE.items():
             if (finished or not form.whole) and form.broken(draft):
@@ -75,8 +76,8 @@ class Reviewer:
             words=tuple(words_of(sentence) for sentence in folded),
             person=person,
             person_words=tuple(words_of(message) for message in person),
-            said=tuple(words(part) for reply in context.replies for part in split_sentences(reply)),
-            offered=tuple(words(text) for text in context.strategies),
+            said=tuple(part for reply in context.replies for part in sentences_of(fold(reply))),
+            offered=tuple(words_of(fold(text)) for text in context.strategies),
             registry=self.registry,
         )
 

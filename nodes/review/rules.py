@@ -82,9 +82,7 @@ class PhraseRule:
         if not hits or self.unless is None:
             return bool(hits)
         excused = [match.span() for match in self.unless.finditer(folded)]
-        return any(
-            not any(start <= hit.start() < end for start, end in excused) for hit in hits
-        )
+        return any(not any(start <= hit.start() < end for start, end in excused) for hit in hits)
 
     def applies_to(self, last_message: str) -> bool:
         """Whether the rule holds after this message of the person (folded)."""
@@ -154,4 +152,4 @@ def _compile(patterns: Sequence[str], lists: Mapping[str, list[str]]) -> re.Patt
         return "(?:" + "|".join(_LIST_NAME.sub(expand, part) for part in lists[match[1]]) + ")"
 
     joined = "|".join(f"(?:{_LIST_NAME.sub(expand, pattern)})" for pattern in patterns)
-    return re.compile(r"(?:(?<!\w)|(?=\W))(?:" + joined.replace("'", "'?") + ")")
+    return re.compile(r"(?:(?<!\w)(?=\w)|(?=[^\w\s]))(?:" + joined.replace("'", "'?") + ")")

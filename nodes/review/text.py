@@ -9,22 +9,27 @@ _STRAIGHT: Final = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛ʼ`´′", "'"),
         **dict.fromkeys("“”„‟«»″", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001 - the look-alikes are what this maps
+        **dict.fromkeys("‐‑‒–—―−", "-"),
         # Invisible characters split a word for a pattern but not for a reader.
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),
     }
 )
 _EMPHASIS: Final = re.compile(r"(?<![\w*])[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?![\w*])")
-_SPACE: Final = re.compile(r"\s+")
+_MARKS: Final = frozenset("*_~")
+_BREAK: Final = re.compile(r"(?<=[.!?])[\"')]*\s")
 _QUOTE: Final = re.compile(r'"[^"]{1,200}"')
-_COMMON: Final = frozenset("the and for from some glass bottle yourself disorder".split())
+_COMMON: Final = frozenset(
+    ["the", "and", "for", "from", "some", "glass", "bottle", "yourself", "disorder"]
+)
 _WORD: Final = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 
 def fold(text: str) -> str:
     """Return `text` in lower case, NFKC, with straight quotes, single spaces and no emphasis."""
     folded = unicodedata.normalize("NFKC", text).translate(_STRAIGHT).lower()
-    return _SPACE.sub(" ", _EMPHASIS.sub("", folded)).strip()
+    if not _MARKS.isdisjoint(folded):
+        folded = _EMPHASIS.sub("", folded)
+    return " ".join(folded.split())
 
 
 def without_quotes(folded: str) -> str:
@@ -46,6 +51,11 @@ def words(text: str) -> tuple[str, ...]:
 def words_of(folded: str) -> tuple[str, ...]:
     """Return the words of a text that has been folded already."""
     return tuple(_WORD.findall(folded))
+
+
+def sentences_of(folded: str) -> list[tuple[str, ...]]:
+    """Return the words of each sentence of a folded text, split roughly but fast."""
+    return [words_of(part) for part in _BREAK.split(folded)]
 
 
 def stems(text_words: Iterable[str]) -> frozenset[str]:

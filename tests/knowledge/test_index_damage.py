@@ -8,6 +8,7 @@ from pathlib import Path
 import chromadb
 import numpy as np
 import pytest
+from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
 from knowledge.cards import Card
 from knowledge.store import StrategyStore
@@ -53,7 +54,7 @@ def _not_numbers(path: Path) -> None:
     database.close()
 
 
-def _recreate(path: Path, **hnsw: object) -> None:
+def _recreate(path: Path, hnsw: CreateHNSWConfiguration) -> None:
     with chromadb.api.client.Client(
         settings=chromadb.config.Settings(
             anonymized_telemetry=False, is_persistent=True, persist_directory=str(path)
@@ -66,15 +67,15 @@ def _recreate(path: Path, **hnsw: object) -> None:
             "strategies", embedding_function=None, configuration={"hnsw": hnsw}
         )
         new.add(stored["ids"], stored["embeddings"], None, stored["documents"])
-        new.query(stored["embeddings"][0], n_results=1)
+        new.query([1.0] * 64, n_results=1)
 
 
 def _other_space(path: Path) -> None:
-    _recreate(path, space="l2")
+    _recreate(path, {"space": "l2"})
 
 
 def _lose_graph(path: Path) -> None:
-    _recreate(path, space="cosine", sync_threshold=10)
+    _recreate(path, {"space": "cosine", "sync_threshold": 10})
     for folder in path.iterdir():
         if folder.is_dir():
             shutil.rmtree(folder)

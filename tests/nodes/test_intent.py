@@ -110,7 +110,12 @@ def test_a_call_for_help_gets_a_suggestion(message: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    ["my brother is useless at maths", "he asked how I was", "Nobody listens at work", "I tip well"],
+    [
+        "my brother is useless at maths",
+        "he asked how I was",
+        "Nobody listens at work",
+        "I tip well",
+    ],
 )
 def test_neither_frustration_nor_a_call_for_help(message: str) -> None:
     assert apply_policy(QUESTIONING, message, [])["label"] == "questioning"

@@ -48,7 +48,7 @@ def system(**changes: Any) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "intent", "emotion"),
-    product(["empathy", "plain"], INTENTS, [SURE, UNSURE, UNKNOWN]),
+    list(product(["empathy", "plain"], INTENTS, [SURE, UNSURE, UNKNOWN])),
 )
 def test_every_prompt_is_rendered(strategy: str, intent: Intent, emotion: EmotionReading) -> None:
     text = system(strategy=strategy, intent=intent, emotion=emotion, strategies=[GROUNDING])
@@ -136,11 +136,11 @@ def test_a_huge_last_message_keeps_its_end() -> None:
         return count(text)
 
     text = "word " * 20_000 + "what I mean is this"
-    [only] = bounded_history(
+    only = bounded_history(
         [HumanMessage("before"), AIMessage("and"), HumanMessage(text)],
         count_tokens=counting,
         most=64,
-    )
+    )[-1]
 
     assert only.text.endswith("what I mean is this")
     assert 20 < count(only.text) <= 64
