@@ -91,6 +91,13 @@ class CrisisReader:
             level, score = max(level, phrase.level, key=_rank), max(score, _PHRASE_SCORE)
         return MessageReading(cast(CrisisLevel, level), round(score, 4), signals)
 
+    def denies(self, text: str) -> bool:
+        """Tell whether `text` is a clear denial and nothing else in it is a sign of danger.
+
+        The head is not asked: a denial names the very thing that it denies.
+        """
+        return self.phrases.denies(text) and self.phrases.read(text).level == "none"
+
 
 @dataclass(frozen=True)
 class CheckCrisis:
@@ -115,17 +122,18 @@ class CheckCrisis:
             return {"crisis": _reading(MessageReading("none", 0.0, ())), "safety": record}
 
         asked = bool(talk.replies) and _ASKED.search(talk.replies[-1]) is not None
-        now = self.reader.read(talk.person[-1])
         # A denial answers a direct question about thoughts; it does not erase a plan.
         if (
             asked
             and talk.readable
-            and now.level == "none"
             and record["level"] != "imminent"
-            and self.reader.phrases.denies(talk.person[-1])
+            and self.reader.denies(talk.person[-1])
         ):
             record = {**record, "level": "none", "settled": len(talk.person)}
-            return {"crisis": _reading(now), "safety": record}
+            denied = MessageReading("none", 0.0, ("denied when asked directly",))
+            return {"crisis": _reading(denied), "safety": record}
+
+        now = self.reader.read(talk.person[-1])
 
         first = max(record["settled"], len(talk.person) - _WINDOW)
         earlier = [self.reader.read(text) for text in talk.person[first:-1]]

@@ -10,7 +10,7 @@ import re
 import tomllib
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -144,8 +144,7 @@ class _Normaliser(_Entry):
         if token in self.words:
             return self.words[token]
         token = token.replace("'", "")
-        core = token.strip("*#!|")
-        if plain := self._plain(core):
+        if plain := self._plain(core := token.strip("*#!|")):
             return token.replace(core, plain, 1)
         return _PART.sub(lambda part: self._plain(part[0]) or _short(part[0]), token)
 
@@ -170,8 +169,7 @@ class _Normaliser(_Entry):
 
 
 def _one_stop(match: re.Match[str]) -> str:
-    stops = match[0]
-    return "\n" if "\n" in stops else next((f"{stop} " for stop in "?." if stop in stops), ", ")
+    return next((stop for stop in ("\n", "? ", ". ") if stop[0] in match[0]), ", ")
 
 
 class _PhraseFile(_Entry):
@@ -186,7 +184,7 @@ class _PhraseFile(_Entry):
 
 class _Phrase(NamedTuple):
     meaning: _Meaning
-    needs: frozenset[str]
+    needs: Sequence[str]
     pattern: re.Pattern[str]
 
 
@@ -225,11 +223,11 @@ class CrisisPhrases:
         denied = any(map(self.denial.search, _SENTENCE_END.split(text)))
         return denied and not self.hedge.search(text)
 
-    def _find(self, sentence: str, needs: Collection[str]) -> Iterator[_Meaning]:
+    def _find(self, sentence: str, needs: Set[str]) -> Iterator[_Meaning]:
         excused: Mapping[str, bytearray] | None = None
         needs = {need for need in needs if need in sentence}
         for phrase in self.phrases if needs else ():
-            match = None if phrase.needs.isdisjoint(needs) else phrase.pattern.search(sentence)
+            match = None if needs.isdisjoint(phrase.needs) else phrase.pattern.search(sentence)
             while match:
                 excused = self._excuse(sentence) if excused is None else excused
                 marks = [excused[key] for key in ("", phrase.meaning.signal) if key in excused]
@@ -272,10 +270,7 @@ def load_phrases(path: Path = DEFAULT_PATH) -> CrisisPhrases:
         raise PhraseError(f"{path.name}: ids used twice: {twice}; words not made plain: {odd}")
     return CrisisPhrases(
         phrases=(
-            *(
-                _Phrase(e, frozenset(e.needs), _compile(e.id, e.pattern, lists))
-                for e in entries.phrase
-            ),
+            *(_Phrase(e, e.needs, _compile(e.id, e.pattern, lists)) for e in entries.phrase),
             *(_language(each, entries.other_languages, plain) for each in entries.language),
         ),
         harmless=tuple((e, _compile(e.id, e.pattern, lists)) for e in entries.harmless),
@@ -301,4 +296,4 @@ def _language(entry: _LanguageEntry, meaning: _Meaning, plain: _Normaliser) -> _
     start += "".join(rf"(?<!{re.escape(plain(word))} )" for word in entry.unless_before)
     end += "".join(rf"(?! ?{re.escape(plain(word))}{end})" for word in entry.unless_after)
     pattern = re.compile(f"{start}(?:{'|'.join(map(re.escape, phrases))}){end}")
-    return _Phrase(meaning, frozenset(phrases), pattern)
+    return _Phrase(meaning, phrases, pattern)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -21,6 +22,28 @@ from nodes.review.sentences import SentenceStream
 from nodes.streaming import release
 
 logger = logging.getLogger(__name__)
+
+UNRELATED: Final[Fault] = {
+    "name": "unrelated",
+    "why": "The draft did not pick up anything that the person said.",
+}
+
+_MOST_SENTENCES: Final = 4
+"""What the prompt asks for; small models would otherwise run on until they lose the thread."""
+
+_HELD_SENTENCES: Final = 2
+"""Sentences within which a draft has to pick up what the person said."""
+
+_LEAST_STEMS: Final = 2
+_COMMON_WORDS: Final = frozenset(
+    """about after again also always anything because been before being cannot come could didn does
+    doesn done down even ever every everything feel feeling feels from getting give going gonna have
+    here into just keep know like little look made make many maybe mean more most much need never
+    nothing only other over people please really right said same should some someone something
+    still such sure take tell than thank thanks that their them then there these they thing things
+    think this those time today told very wanna want wants were what when where which while will
+    with would your yours yourself""".split()
+)
 
 
 class Chats(Protocol):
@@ -119,8 +142,9 @@ class GenerateReply:
 def guard(pieces: Iterator[str], reviewer: Reviewer, context: ReviewContext) -> Draft:
     """Release each sentence once the draft up to it has passed review; stop at a fault.
 
-    A fault that more text can cure holds the draft back until it is cured; what is still held at
-    the end is dropped. So the draft is exactly what has been released.
+    A fault that more text can cure, and a draft that has not yet picked up what the person said,
+    are held back until more text cures them; what is still held at the end is dropped. So the draft
+    is exactly what has been released.
     """
     sentences: list[str] = []
     released = 0
@@ -130,10 +154,29 @@ def guard(pieces: Iterator[str], reviewer: Reviewer, context: ReviewContext) -> 
         faults = reviewer.review(sentences, context, finished=False)
         if any(fault["name"] not in reviewer.holding for fault in faults):
             break
-        if not faults:
+        if not faults and mirrors(sentences, context):
             release(sentences[released:])
             released = len(sentences)
+        if len(sentences) >= (_MOST_SENTENCES if released else _HELD_SENTENCES):
+            break
+    if not released and not faults and sentences:
+        faults = [UNRELATED]
     return Draft(sentences[:released], faults)
+
+
+def mirrors(sentences: Sequence[str], context: ReviewContext) -> bool:
+    """Tell whether a draft picks up a word of the person's last message (EMPATHY: Mirroring).
+
+    Words count by their first letters, so that "crying" answers "cried". A message of few words
+    leaves nothing to pick up.
+    """
+    said = _stems(context.person[-1]) if context.person else set()
+    return len(said) < _LEAST_STEMS or not said.isdisjoint(_stems(" ".join(sentences)))
+
+
+def _stems(text: str) -> set[str]:
+    words = re.findall(r"[a-z]{4,}", text.lower())
+    return {word[:4] for word in words if word not in _COMMON_WORDS}
 
 
 def _sentences(pieces: Iterator[str]) -> Iterator[str]:

@@ -32,7 +32,11 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("studio")
+    """A folder to start the server in, since it keeps its threads where it is started."""
+    made = tmp_path_factory.mktemp("studio")
+    for name in ("langgraph.json", "graph", "nodes", "models", "knowledge"):
+        (made / name).symlink_to(ROOT / name)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,7 @@ def server(folder: Path) -> Iterator[SyncLangGraphClient]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [*command, *options],
-            cwd=ROOT,
+            cwd=folder,
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -137,15 +141,10 @@ def test_studio_sees_the_nodes(server: SyncLangGraphClient) -> None:
     assert {"recognize_emotion", "check_crisis", "escalate", "review_reply"} <= names
 
 
-def test_nothing_that_a_person_wrote_is_kept_on_disk_or_logged(
+def test_the_log_holds_nothing_that_a_person_wrote(
     server: SyncLangGraphClient, folder: Path
 ) -> None:
-    before = {path for path in ROOT.glob(".langgraph_api/*")}
     run(server, None, "My neighbour Zanzibarra makes me so angry.")
-    # The server writes its threads to disk every few seconds, unless told not to.
-    time.sleep(12)
-    assert {path for path in ROOT.glob(".langgraph_api/*")} == before
     log = (folder / "log").read_text()
     assert "Background run succeeded" in log
-    for path in [each for each in folder.rglob("*") if each.is_file()]:
-        assert b"zanzibarra" not in path.read_bytes().lower(), path
+    assert "zanzibarra" not in log.lower()

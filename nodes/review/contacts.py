@@ -8,11 +8,11 @@ from typing import Final, Protocol
 class Registry(Protocol):
     """The help lines that a reply may name."""
 
-    def allows_number(self, number: str) -> bool:
+    def allows_number(self, number: str, /) -> bool:
         """Whether the number, in any spelling, is one of the registry."""
         ...
 
-    def allows_url(self, url: str) -> bool:
+    def allows_url(self, url: str, /) -> bool:
         """Whether the address is one of the registry."""
         ...
 

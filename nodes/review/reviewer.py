@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from graph.state import Fault
 from nodes.review.contacts import Registry
+from nodes.review.draft import Draft
 from nodes.review.rules import PhraseRule, ReviewRules
-from nodes.review.structure import STRUCTURE, Draft
+from nodes.review.structure import STRUCTURE
 from nodes.review.text import fold, sentences_of, stems, without_quotes, words_of
 
 __all__ = ["Registry", "ReviewContext", "Reviewer"]

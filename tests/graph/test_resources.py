@@ -1,0 +1,286 @@
+"""Loading: what is missing or damaged is named, and the graph still answers safely."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from graph import resources as module
+from graph.build import build_graph
+from graph.resources import Resources, load_perception, load_resources, load_store
+from graph.settings import Settings
+from knowledge.helplines import DEFAULT_PATH as HELPLINES
+from models.encoder import EncoderError
+from models.heads import HeadName, load_head, save_head
+from models.labels import CRISIS_LEVELS, EMOTIONS, INTENTS
+from nodes.escalation.constant import CONSTANT_REPLY
+from tests.fakes import INTENT_FEATURES, FakeEncoder, fake_crisis_head, fake_head, fake_settings
+from tests.knowledge.fakes import write_card
+
+SAD = "I lost my job today and I feel so small"
+DANGER = "I want to kill myself"
+HEADS: tuple[HeadName, ...] = ("emotion", "intent", "reply_intent", "crisis")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation of its own: trained heads, two cards and a registry."""
+    encoder = FakeEncoder()
+    monkeypatch.setattr(module, "load_encoder", lambda name, *, device: encoder)
+    weights = tmp_path / "weights"
+    for name, head in {
+        "emotion": fake_head(EMOTIONS),
+        "intent": fake_head(INTENTS, INTENT_FEATURES),
+        "reply_intent": fake_head(INTENTS),
+        "crisis": fake_crisis_head(),
+    }.items():
+        save_head(head, cast(HeadName, name), encoder.id, weights)
+    write_card(tmp_path / "cards", "ground-yourself")
+    write_card(tmp_path / "cards", "breathe-slowly")
+    return fake_settings(
+        weights_dir=weights,
+        cards_dir=tmp_path / "cards",
+        helplines_file=Path(shutil.copy(HELPLINES, tmp_path)),
+        data_dir=tmp_path / "data",
+        cache_dir=tmp_path / "cache",
+    )
+
+
+@pytest.fixture
+def load(settings: Settings) -> Iterator[Any]:
+    """Load with the settings, and release what was loaded."""
+    loaded: list[Resources] = []
+
+    def load_all(**changes: Any) -> Resources:
+        loaded.append(load_resources(settings.model_copy(update=changes)))
+        return loaded[-1]
+
+    yield load_all
+    for each in loaded:
+        if each.store is not None:
+            each.store.close()
+
+
+def answer(resources: Resources, text: str = SAD) -> dict[str, Any]:
+    graph = build_graph(resources)
+    return cast(dict[str, Any], graph.invoke({"messages": [("user", text)]}))
+
+
+def reply(out: dict[str, Any]) -> str:
+    return str(out["messages"][-1].text)
+
+
+def check_safe(resources: Resources) -> str:
+    """Check that both paths answer; return who answered the message without danger."""
+    out, danger = answer(resources), answer(resources, DANGER)
+    assert reply(out)
+    assert danger["reply_source"] == "protocol"
+    assert "findahelpline.com" in reply(danger)
+    return str(out["reply_source"])
+
+
+def test_everything_is_there(load: Any) -> None:
+    resources = load()
+
+    assert resources.problems == ()
+    seen = resources.perception
+    assert all((seen.encoder, seen.emotion_head, seen.intent_head, seen.crisis_reader))
+    assert seen.reply_intent_head is not None
+    assert resources.store.stats()["cards"] == 2
+    assert resources.chat is None
+    assert check_safe(resources) == "composed"
+
+
+def test_settings_reach_the_reader(load: Any) -> None:
+    reader = load(max_message_chars=123).perception.crisis_reader
+
+    assert reader.max_chars == 123
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_a_damaged_head_is_named(name: str, damage: str, settings: Settings, load: Any) -> None:
+    assert settings.weights_dir is not None
+    path = settings.weights_dir / f"{name}.safetensors"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+
+    resources = load()
+
+    [problem] = resources.problems
+    assert problem.startswith(f"{name} head: ")
+    assert path.name in problem
+    assert check_safe(resources) == ("protocol" if name == "crisis" else "composed")
+
+
+def test_no_weights_at_all(load: Any, tmp_path: Path) -> None:
+    resources = load(weights_dir=tmp_path / "nowhere")
+
+    assert [problem.split(":")[0] for problem in resources.problems] == [
+        "crisis head",
+        "emotion head",
+        "intent head",
+        "reply_intent head",
+    ]
+    assert check_safe(resources) == "protocol"
+
+
+def test_heads_of_another_encoder(settings: Settings, load: Any) -> None:
+    assert settings.weights_dir is not None
+    head = load_head("crisis", "fake-encoder", settings.weights_dir)
+    save_head(head, "crisis", "another-encoder", settings.weights_dir)
+
+    resources = load()
+
+    assert "another-encoder" in resources.problems[0]
+    assert resources.perception.crisis_reader is None
+
+
+def test_without_an_encoder_every_message_escalates(
+    load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str, *, device: str | None) -> Any:
+        raise EncoderError("the packaged encoder's weights are damaged")
+
+    monkeypatch.setattr(module, "load_encoder", broken)
+
+    resources = load()
+
+    assert resources.problems == ("encoder: the packaged encoder's weights are damaged",)
+    assert resources.store is None
+    assert check_safe(resources) == "protocol"
+
+
+@pytest.mark.parametrize("content", [None, "", "not toml [", "country = []", "country = 3"])
+def test_a_damaged_registry_gives_the_constant_reply(
+    content: str | None, settings: Settings, load: Any
+) -> None:
+    path = cast(Path, settings.helplines_file)
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+
+    resources = load()
+
+    [problem] = resources.problems
+    assert problem.startswith(f"helplines: {path.name}")
+    assert check_safe(resources) == "composed"
+    assert reply(answer(resources, DANGER)) == CONSTANT_REPLY
+
+
+@pytest.mark.parametrize("content", ["", "no front matter", "---\nid: [\n---\n", "---\nid: x\n---\n"])
+def test_a_damaged_card_is_left_out(content: str, settings: Settings, load: Any) -> None:
+    assert settings.cards_dir is not None
+    (settings.cards_dir / "broken.md").write_text(content)
+
+    resources = load()
+
+    assert resources.store.stats()["cards"] == 2
+    assert check_safe(resources) == "composed"
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["empty folder", "no folder"])
+def test_without_cards_replies_have_no_strategies(
+    exists: bool, load: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "none"
+    if exists:
+        folder.mkdir()
+
+    resources = load(cards_dir=folder)
+
+    assert check_safe(resources) == "composed"
+    assert answer(resources)["strategies"] == []
+
+
+def test_cards_of_ones_own_are_added(settings: Settings, load: Any) -> None:
+    write_card(settings.data_dir / "cards", "my-own")
+
+    assert load().store.stats()["cards"] == 3
+
+
+def test_a_corrupted_index_is_rebuilt(settings: Settings, load: Any) -> None:
+    first = load()
+    before = first.store.search_text("my heart is racing", floor=-1)
+    first.store.close()
+    damaged = 0
+    for folder, _, files in os.walk(settings.data_dir / "index"):
+        for name in files:
+            if not name.endswith(".lock"):
+                Path(folder, name).write_bytes(b"garbage")
+                damaged += 1
+
+    again = load()
+
+    assert damaged > 1
+    assert len(before) == 2
+    assert again.problems == ()
+    found = again.store.search_text("my heart is racing", floor=-1)
+    assert [each["id"] for each in found] == [each["id"] for each in before]
+
+
+def test_an_index_that_cannot_be_written_is_kept_in_memory(
+    load: Any, settings: Settings
+) -> None:
+    settings.data_dir.parent.mkdir(exist_ok=True)
+    settings.data_dir.write_text("a file where a folder should be")
+
+    resources = load()
+
+    assert resources.store is None or resources.store.stats()["directory"] is None
+    assert check_safe(resources) == "composed"
+
+
+def test_a_chat_model_that_cannot_be_loaded_is_named(load: Any) -> None:
+    resources = load(chat_engine="huggingface", chat_model="some.gguf")
+
+    [problem] = resources.problems
+    assert problem.startswith("chat model: ")
+    assert resources.chat is None
+    assert check_safe(resources) == "composed"
+
+
+@pytest.mark.parametrize("name", ["load_review_rules", "load_protocol_texts", "load_phrases"])
+def test_a_damaged_file_of_the_package_is_named(
+    name: str, load: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> Any:
+        raise ValueError("damaged")
+
+    monkeypatch.setattr(module, name, broken)
+
+    resources = load()
+
+    [problem] = resources.problems
+    assert problem.endswith(": damaged")
+    assert check_safe(resources) == ("protocol" if name == "load_phrases" else "composed")
+
+
+def test_perception_and_store_can_be_loaded_alone(settings: Settings) -> None:
+    perception = load_perception(settings)
+    store = load_store(settings, perception)
+
+    assert perception.problems == ()
+    assert perception.crisis_reader is not None
+    assert perception.crisis_reader.head.labels == CRISIS_LEVELS
+    assert store is not None
+    store.close()
+
+
+def test_telemetry_is_off_unless_somebody_chose_otherwise(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANONYMIZED_TELEMETRY", "True")
+    monkeypatch.delenv("LANGSMITH_TRACING", raising=False)
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+
+    load_perception(settings)
+
+    assert os.environ["ANONYMIZED_TELEMETRY"] == "True"
+    assert os.environ["LANGSMITH_TRACING"] == "false"
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
