@@ -34,7 +34,7 @@ serve: .venv/.base ## Serve the graph over HTTP with LangServe
 	@$(EMPATHY) serve
 
 studio: .venv/.dev ## Start LangGraph's local server for Studio
-	@$(BIN)/langgraph dev --no-browser
+	@LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --no-browser
 
 test: .venv/.dev ## Run all tests, the unit part first with its coverage
 	@$(BIN)/pytest -q -m "not embedded" --cov=graph --cov=nodes --cov=knowledge --cov=models \
@@ -66,4 +66,4 @@ fast: .venv/.base ## Add llama.cpp: replies about four times faster on a CPU (co
 	@$(PIP) install -c constraints.txt -e '.[llamacpp]'
 
 clean: ## Remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .langgraph_api .mypy_cache .ruff_cache .pytest_cache

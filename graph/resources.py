@@ -157,9 +157,11 @@ def load_store(
         # Chroma takes a second to import; only this needs it.
         from knowledge.store import StrategyStore
 
-        folders = [settings.cards_dir or DEFAULT_FOLDER, settings.data_dir / "cards"]
-        cards, broken = load_valid_cards(*[each for each in folders if each.exists()])
+        own = settings.data_dir / "cards"
+        folders = [settings.cards_dir or DEFAULT_FOLDER, *([own] if own.exists() else [])]
+        cards, broken = load_valid_cards(*folders)
         for error in broken:
+            load.problems.append(f"strategies: left out: {error}")
             logger.error("a card is left out: %s", error)
         return StrategyStore.open(
             settings.data_dir / "index",

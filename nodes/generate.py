@@ -35,6 +35,7 @@ _HELD_SENTENCES: Final = 2
 """Sentences within which a draft has to pick up what the person said."""
 
 _LEAST_STEMS: Final = 2
+_YOU: Final = re.compile(r"\byou", re.IGNORECASE)
 _COMMON_WORDS: Final = frozenset(
     """about after again also always anything because been before being cannot come could didn does
     doesn done down even ever every everything feel feeling feels from getting give going gonna have
@@ -165,18 +166,21 @@ def guard(pieces: Iterator[str], reviewer: Reviewer, context: ReviewContext) -> 
 
 
 def mirrors(sentences: Sequence[str], context: ReviewContext) -> bool:
-    """Tell whether a draft picks up a word of the person's last message (EMPATHY: Mirroring).
+    """Tell whether a draft speaks to the person about what they said (EMPATHY: Mirroring).
 
-    Words count by their first letters, so that "crying" answers "cried". A message of few words
-    leaves nothing to pick up.
+    It has to hold "you" and a word of the last message. Words count by their first letters, so
+    that "lonelier" answers "lonely". A message of few words leaves nothing to pick up.
     """
     said = _stems(context.person[-1]) if context.person else set()
-    return len(said) < _LEAST_STEMS or not said.isdisjoint(_stems(" ".join(sentences)))
+    if len(said) < _LEAST_STEMS:
+        return True
+    draft = " ".join(sentences)
+    return bool(_YOU.search(draft)) and not said.isdisjoint(_stems(draft))
 
 
 def _stems(text: str) -> set[str]:
     words = re.findall(r"[a-z]{4,}", text.lower())
-    return {word[:4] for word in words if word not in _COMMON_WORDS}
+    return {word[:5] for word in words if word not in _COMMON_WORDS}
 
 
 def _sentences(pieces: Iterator[str]) -> Iterator[str]:

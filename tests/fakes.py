@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, cast
 import numpy as np
 from langchain_core.messages import BaseMessage
 
+from graph.build import build_graph
 from graph.resources import Perception, Resources
 from graph.settings import Settings
 from graph.state import Strategy
@@ -289,3 +290,8 @@ def fake_resources(**overrides: Any) -> Resources:
         chat=cast(Any, FakeChat()),
     )
     return replace(whole, **overrides)
+
+
+def fake_graph(*, checkpointer: Any = None, **overrides: Any) -> Any:
+    """Build the graph of `fake_resources`; untyped, so that a test may send it anything."""
+    return build_graph(fake_resources(**overrides), checkpointer=checkpointer)

@@ -34,8 +34,9 @@ pytestmark = pytest.mark.filterwarnings(
 
 TIRED = "I feel so tired of my work"
 DANGER = "I want to die"
+# They pick up a word of the message and repeat nothing, so that the review lets them pass.
 SENTENCES = [
-    "That sounds really hard, and it makes sense that you feel worn down.",
+    "Being so tired of your work sounds really hard.",
     "What part of it weighs on you most today?",
 ]
 REPLY = " ".join(SENTENCES)
@@ -318,13 +319,13 @@ async def test_a_caller_who_leaves_frees_the_thread() -> None:
 @pytest.mark.filterwarnings("ignore:astream_log is deprecated")
 @pytest.mark.parametrize("route", ["stream", "stream_events", "stream_log"])
 def test_streams_show_no_unreviewed_word_and_nothing_inside(route: str) -> None:
-    draft = f"That sounds hard. You have clinical depression, {SECRET}. I am here."
+    draft = f"{SENTENCES[0]} You have clinical depression, {SECRET}. I am here."
     chat = FakeChat(draft, draft)
     with client(fake_resources(chat=chat)) as each:
         response = each.post(f"/support/{route}", json={"input": {"message": TIRED}})
     assert chat.calls, "the draft was never written"
     assert response.status_code == 200
-    assert "That sounds hard." in response.text
+    assert SENTENCES[0] in response.text
     for inside in (SECRET, "clinical depression", "recognize_emotion", '"safety"', '"faults"'):
         assert inside not in response.text
 
@@ -520,7 +521,7 @@ def served(found: Resources) -> Iterator[str]:
 
 
 def test_remote_runnable_invokes_and_streams() -> None:
-    second = "It sounds like a lot to carry at once. What would feel lighter to put down first?"
+    second = "With so much on you, one thing at a time is enough. What would you put down first?"
     with served(resources(REPLY, second, REPLY)) as url:
         remote: RemoteRunnable[Any, Any] = RemoteRunnable(url)
         first = remote.invoke({"messages": [("user", TIRED)]}, thread("remote"))

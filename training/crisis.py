@@ -26,7 +26,7 @@ _HARMLESS_WEIGHT: Final = 0.25
 _DANGEROUS_TOPICS: Final = ("self-harm", "suicid", "trauma", "abuse")
 """Counselling topics whose questions may hold danger and so are not used as harmless."""
 
-_FALSE_ALARMS: Final = (0.20, 0.10, 0.05)
+_FALSE_ALARMS: Final = (0.20, 0.05, 0.015)
 """Share of milder examples that may be read as at least concern, high and imminent.
 
 The thresholds are the lowest that keep to these shares out of fold: recall comes first, and an

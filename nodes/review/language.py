@@ -14,7 +14,7 @@ _ENGLISH: Final = frozenset(
     get go had has have he her his how i i'm if in is it it's just know like me more much my no
     not of on or our out she so some sorry than that that's the them then there they think this
     to up us very want was we were what when which who will with would yes you you're your yours
-    """.split()  # noqa: SIM905 - one word a line would be pages
+    """.split()
 )
 _FOREIGN: Final = frozenset(
     """
@@ -24,7 +24,7 @@ _FOREIGN: Final = frozenset(
     mais malai mein mero mi mit mujhe muy nahi nicht niet non não o och pani para pas per pero
     por pour que questo qui qué se sie sono sou suis sur tapai te timi tu tum um uma un una und
     une van você voor vous wie wir y yeh zijn zu är êtes
-    """.split()  # noqa: SIM905 - one word a line would be pages
+    """.split()
 )
 """Function words of other languages that English does not share."""
 

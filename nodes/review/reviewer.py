@@ -31,7 +31,7 @@ class Reviewer:
     """Judges drafts by rules alone, so that the verdict is quick, repeatable and explained.
 
     What is judged follows the safe-messaging guidance of WHO (2023) and #chatsafe 2.0, WHO's
-    psychological first aid, and the VERA-MH rubric (Spring Health 2025).
+    psychological first aid, and the VERA-MH rubric (Spring Care 2025).
     """
 
     rules: ReviewRules

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -76,9 +76,10 @@ class PhraseRule:
 
     def matches_folded(self, folded: str, person: frozenset[str]) -> bool:
         """Like `matches`, for a folded sentence and the stems of what the person said."""
-        hits = list(self.pattern.finditer(folded))
+        hits = list(_every(self.pattern, folded))
         if self.unsaid is not None:
-            hits += (m for m in self.unsaid.finditer(folded) if not stems(words(m[0])) & person)
+            unsaid = _every(self.unsaid, folded)
+            hits += (hit for hit in unsaid if not stems(words(hit[0])) & person)
         if not hits or self.unless is None:
             return bool(hits)
         excused = [match.span() for match in self.unless.finditer(folded)]
@@ -122,15 +123,23 @@ def load_review_rules(path: Path = DEFAULT_PATH) -> ReviewRules:
     )
 
 
+def _every(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield overlapping matches too: an excused one must not hide the next."""
+    match = pattern.search(text)
+    while match is not None:
+        yield match
+        match = pattern.search(text, match.start() + 1)
+
+
 def _compile_rule(entry: _RuleEntry, lists: Mapping[str, list[str]]) -> PhraseRule:
-    compiled: list[re.Pattern[str] | None] = []
-    for patterns in (entry.patterns, entry.unsaid, entry.unless, entry.unless_person):
-        try:
-            compiled.append(_compile(patterns, lists) if patterns else None)
-        except (re.error, KeyError, RecursionError) as exc:
-            raise ReviewRuleError(f"rule {entry.name!r}: bad pattern: {exc}") from exc
-    pattern, unsaid, unless, unless_person = compiled
-    assert pattern is not None  # the schema asks for one pattern at least
+    try:
+        pattern = _compile(entry.patterns, lists)
+        unsaid, unless, unless_person = (
+            _compile(patterns, lists) if patterns else None
+            for patterns in (entry.unsaid, entry.unless, entry.unless_person)
+        )
+    except (re.error, KeyError, RecursionError) as exc:
+        raise ReviewRuleError(f"rule {entry.name!r}: bad pattern: {exc}") from exc
     return PhraseRule(
         name=entry.name,
         why=entry.why,

@@ -16,7 +16,7 @@ _LIGHT: Final = frozenset(
     don't feel get guess had have haven't hear hope i'd i'll imagine just know like love may
     mean might must need never not notice really said say see should shouldn't so sorry still
     think thought to understand want wanted was will wish won't wonder would wouldn't
-    """.split()  # noqa: SIM905 - one word a line would be pages
+    """.split()
 )
 _PROGRAM_HAS: Final = frozenset(
     """
@@ -26,7 +26,7 @@ _PROGRAM_HAS: Final = frozenset(
     point previous purpose question questions replies reply role sense side sincere suggestion
     suggestions sympathies sympathy thought thoughts turn understanding way wish words work
     worry
-    """.split()  # noqa: SIM905 - one word a line would be pages
+    """.split()
 )
 
 

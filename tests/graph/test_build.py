@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graph.build import build_graph, wire
-from tests.fakes import fake_resources, fake_settings
+from tests.fakes import FakeChat, fake_graph, fake_resources, fake_settings
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -25,7 +26,7 @@ EDGES = {
 
 
 def test_the_edges_of_a_turn() -> None:
-    drawn = build_graph(fake_resources()).get_graph()
+    drawn = fake_graph().get_graph()
 
     assert {(edge.source, edge.target) for edge in drawn.edges} == EDGES
     conditional = {(edge.source, edge.target) for edge in drawn.edges if edge.conditional}
@@ -35,11 +36,11 @@ def test_the_edges_of_a_turn() -> None:
 def test_the_picture_in_the_readme_is_that_of_the_graph() -> None:
     [picture] = re.findall(r"```mermaid\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
-    assert picture.strip() == build_graph(fake_resources()).get_graph().draw_mermaid().strip()
+    assert picture.strip() == fake_graph().get_graph().draw_mermaid().strip()
 
 
 def test_the_schemas_are_narrow_at_the_door() -> None:
-    graph = build_graph(fake_resources())
+    graph = fake_graph()
 
     assert set(graph.get_input_jsonschema()["properties"]) == {"messages", "country"}
     assert set(graph.get_output_jsonschema()["properties"]) == {
@@ -58,11 +59,11 @@ def test_a_checkpointer_of_ones_own_replaces_the_default() -> None:
 
     assert build_graph(resources).checkpointer is resources.threads
     assert build_graph(resources, checkpointer=saver).checkpointer is saver
-    assert build_graph(fake_resources(threads=None)).checkpointer is None
+    assert fake_graph(threads=None).checkpointer is None
 
 
 def test_a_server_can_compile_the_wiring_itself() -> None:
-    graph = wire(fake_resources(chat=None)).compile()
+    graph: Any = wire(fake_resources(chat=None)).compile()
 
     out = graph.invoke({"messages": [("user", "my exam went badly")]})
 
@@ -70,11 +71,9 @@ def test_a_server_can_compile_the_wiring_itself() -> None:
 
 
 def test_settings_reach_the_model() -> None:
-    from tests.fakes import FakeChat
-
     chat = FakeChat("That sounds hard. An exam can weigh a lot. What was it like?")
     settings = fake_settings(max_new_tokens=77, temperature=0.1, prompting="plain")
-    graph = build_graph(fake_resources(chat=chat, settings=settings))
+    graph = fake_graph(chat=chat, settings=settings)
 
     graph.invoke({"messages": [("user", "my exam went badly")]})
 

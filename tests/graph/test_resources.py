@@ -65,7 +65,7 @@ def load(settings: Settings) -> Iterator[Any]:
 
 
 def answer(resources: Resources, text: str = SAD) -> dict[str, Any]:
-    graph = build_graph(resources)
+    graph: Any = build_graph(resources)
     return cast(dict[str, Any], graph.invoke({"messages": [("user", text)]}))
 
 
@@ -173,7 +173,9 @@ def test_a_damaged_registry_gives_the_constant_reply(
     assert reply(answer(resources, DANGER)) == CONSTANT_REPLY
 
 
-@pytest.mark.parametrize("content", ["", "no front matter", "---\nid: [\n---\n", "---\nid: x\n---\n"])
+@pytest.mark.parametrize(
+    "content", ["", "no front matter", "---\nid: [\n---\n", "---\nid: x\n---\n"]
+)
 def test_a_damaged_card_is_left_out(content: str, settings: Settings, load: Any) -> None:
     assert settings.cards_dir is not None
     (settings.cards_dir / "broken.md").write_text(content)
@@ -181,19 +183,20 @@ def test_a_damaged_card_is_left_out(content: str, settings: Settings, load: Any)
     resources = load()
 
     assert resources.store.stats()["cards"] == 2
+    [problem] = resources.problems
+    assert "broken.md" in problem
     assert check_safe(resources) == "composed"
 
 
 @pytest.mark.parametrize("exists", [True, False], ids=["empty folder", "no folder"])
-def test_without_cards_replies_have_no_strategies(
-    exists: bool, load: Any, tmp_path: Path
-) -> None:
+def test_without_cards_replies_have_no_strategies(exists: bool, load: Any, tmp_path: Path) -> None:
     folder = tmp_path / "none"
     if exists:
         folder.mkdir()
 
     resources = load(cards_dir=folder)
 
+    assert any("none" in problem for problem in resources.problems) != exists
     assert check_safe(resources) == "composed"
     assert answer(resources)["strategies"] == []
 
@@ -224,9 +227,7 @@ def test_a_corrupted_index_is_rebuilt(settings: Settings, load: Any) -> None:
     assert [each["id"] for each in found] == [each["id"] for each in before]
 
 
-def test_an_index_that_cannot_be_written_is_kept_in_memory(
-    load: Any, settings: Settings
-) -> None:
+def test_an_index_that_cannot_be_written_is_kept_in_memory(load: Any, settings: Settings) -> None:
     settings.data_dir.parent.mkdir(exist_ok=True)
     settings.data_dir.write_text("a file where a folder should be")
 

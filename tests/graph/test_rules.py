@@ -17,8 +17,15 @@ from langchain_core.messages import (
     ToolMessage,
 )
 
-from graph.build import build_graph
-from tests.fakes import Fail, FakeChat, FakeEncoder, Hang, fake_resources, fake_settings, real_registry
+from tests.fakes import (
+    Fail,
+    FakeChat,
+    FakeEncoder,
+    Hang,
+    fake_graph,
+    fake_settings,
+    real_registry,
+)
 
 SOURCES = {"model", "composed", "protocol"}
 NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){4,}")
@@ -64,7 +71,7 @@ MESSAGE = st.one_of(
     st.builds(AIMessage, CONTENT),
     st.builds(SystemMessage, TEXT),
     st.builds(lambda text: ToolMessage(text, tool_call_id="1"), TEXT),
-    st.builds(lambda text: ChatMessage(text, role="stranger"), TEXT),
+    st.builds(lambda text: ChatMessage(content=text, role="stranger"), TEXT),
 )
 DRAFT = st.one_of(
     ANY_TEXT,
@@ -97,7 +104,7 @@ def bound() -> tuple[Any, FakeChat, FakeEncoder]:
     """Build one graph for all examples; each brings the drafts of its own."""
     chat, encoder = FakeChat(piece=7), FakeEncoder()
     limits = fake_settings(generation_timeout=0.01)
-    return build_graph(fake_resources(chat=chat, encoder=encoder, settings=limits)), chat, encoder
+    return fake_graph(chat=chat, encoder=encoder, settings=limits), chat, encoder
 
 
 def check(out: dict[str, Any], chat: FakeChat) -> None:
@@ -124,7 +131,7 @@ def play(messages: list[AnyMessage], drafts: list[Any], config: Any = None) -> d
     return out
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSAGE, max_size=8), DRAFT, DRAFT)
 @example([], "", "")
 @example([HumanMessage("\ud800")], "\ud800.", "")
@@ -135,7 +142,7 @@ def test_any_messages_in_any_order_get_a_safe_reply(
     play(messages, [first, second])
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(TEXT, DRAFT), min_size=1, max_size=5), st.uuids())
 def test_any_conversation_of_a_thread(turns: list[tuple[str, Any]], thread: Any) -> None:
     config = {"configurable": {"thread_id": str(thread)}}

@@ -1,27 +1,21 @@
 """Nothing unreviewed leaves: every way to watch a run shows reviewed sentences only."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.load import dumps
 
-from graph.build import build_graph
-from tests.fakes import Fail, FakeChat, fake_resources
-
-if TYPE_CHECKING:
-    from graph.build import Graph
+from tests.fakes import Fail, FakeChat, fake_graph
 
 SECRET = "xyzzy"
 """A marker that the model writes in sentences that cannot pass review."""
 
 SAID = "I lost my job today and I feel so small"
-GOOD = ("That sounds really heavy.", "Losing a job hurts.")
+GOOD = ("No wonder you feel small.", "Losing a job hurts.")
 BAD = f"I promise you that everything will be fine, {SECRET}."
 HELD = f"What is {SECRET}?"
 CUT = f"Then {SECRET} and"
@@ -39,8 +33,8 @@ DRAFTS: dict[str, list[Any]] = {
 MODES = ["values", "updates", "messages", "custom", "debug", "checkpoints", "tasks"]
 
 
-def graph(drafts: list[Any]) -> Graph:
-    return build_graph(fake_resources(chat=FakeChat(*drafts)))
+def graph(drafts: list[Any]) -> Any:
+    return fake_graph(chat=FakeChat(*drafts))
 
 
 def content() -> Any:
@@ -120,7 +114,7 @@ def test_the_released_sentences_are_the_reply(drafts: list[Any]) -> None:
 
 @pytest.mark.parametrize("text", ["I want to kill myself", "", "мне плохо"])
 def test_what_the_protocol_and_the_composer_say_is_streamed_too(text: str) -> None:
-    run = build_graph(fake_resources())
+    run = fake_graph()
 
     parts = list(run.stream({"messages": [("user", text)]}, stream_mode=["custom", "values"]))
 
@@ -140,7 +134,7 @@ def test_a_sentence_is_out_before_the_model_is_done() -> None:
             yield piece
 
     chat.stream = counting  # type: ignore[method-assign]
-    run = build_graph(fake_resources(chat=chat))
+    run = fake_graph(chat=chat)
 
     at: list[int] = []
     for _ in run.stream(content(), stream_mode="custom"):

@@ -8,25 +8,22 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
-from graph.build import build_graph
 from models.labels import EMOTIONS, INTENTS
 from nodes.escalation.constant import CONSTANT_REPLY
 from tests.fakes import (
     GROUNDING,
-    INTENT_FEATURES,
     Fail,
     FakeChat,
     FakeEncoder,
     FakeStore,
     Hang,
-    fake_head,
-    fake_resources,
+    fake_graph,
     fake_settings,
 )
 
 SAD = "I lost my job today and I feel so small"
 DANGER = "I want to kill myself"
-GOOD = "That sounds really heavy. Losing a job hurts. What has it been like since then?"
+GOOD = "No wonder you feel small. Losing a job hurts. What has it been like since then?"
 OTHER = "Your boss told you in front of everyone. No wonder you feel hurt. What did you do then?"
 PROMISE = "I promise you that everything will be fine. You are strong."
 
@@ -46,7 +43,7 @@ def reply(out: dict[str, Any]) -> str:
 
 def test_a_turn_of_the_model_and_all_that_a_caller_gets() -> None:
     chat = FakeChat(GOOD)
-    graph = build_graph(fake_resources(chat=chat))
+    graph = fake_graph(chat=chat)
 
     out = graph.invoke({"messages": [("user", SAD)]})
 
@@ -67,7 +64,7 @@ def test_a_turn_of_the_model_and_all_that_a_caller_gets() -> None:
 )
 def test_an_escalation_asks_neither_model_nor_store(danger: Any) -> None:
     chat, store = FakeChat(), FakeStore()
-    graph = build_graph(fake_resources(chat=chat, store=store))
+    graph = fake_graph(chat=chat, store=store)
     message = danger if isinstance(danger, HumanMessage) else ("user", danger)
 
     out = graph.invoke({"messages": [message]})
@@ -81,7 +78,7 @@ def test_an_escalation_asks_neither_model_nor_store(danger: Any) -> None:
 
 @pytest.mark.parametrize("where", ["configurable", "input"])
 def test_the_country_is_what_the_caller_says(where: str) -> None:
-    graph = build_graph(fake_resources())
+    graph = fake_graph()
     content: Any = {"messages": [("user", DANGER)]}
     config: RunnableConfig = {}
     if where == "input":
@@ -95,7 +92,7 @@ def test_the_country_is_what_the_caller_says(where: str) -> None:
 
 def test_a_rejected_draft_is_written_anew_with_its_fault_named() -> None:
     chat = FakeChat(PROMISE, GOOD)
-    graph = build_graph(fake_resources(chat=chat))
+    graph = fake_graph(chat=chat)
 
     out = graph.invoke({"messages": [("user", SAD)]})
 
@@ -107,7 +104,7 @@ def test_a_rejected_draft_is_written_anew_with_its_fault_named() -> None:
 
 def test_two_rejected_drafts_give_a_composed_reply() -> None:
     chat = FakeChat(PROMISE, PROMISE)
-    out = build_graph(fake_resources(chat=chat)).invoke({"messages": [("user", SAD)]})
+    out = fake_graph(chat=chat).invoke({"messages": [("user", SAD)]})
 
     assert out["reply_source"] == "composed"
     assert reply(out)
@@ -124,7 +121,7 @@ def test_a_model_that_fails_gives_a_composed_reply(failure: Any) -> None:
     chat = FakeChat(failure)
     settings = fake_settings(generation_timeout=0.1)
 
-    out = ask(build_graph(fake_resources(chat=chat, settings=settings)), SAD)
+    out = ask(fake_graph(chat=chat, settings=settings), SAD)
 
     assert out["reply_source"] == "composed"
     assert len(reply(out).split()) > 8
@@ -146,20 +143,18 @@ def test_a_model_that_fails_gives_a_composed_reply(failure: Any) -> None:
     ],
     ids=lambda value: "+".join(value),
 )
-def test_whatever_is_missing_a_safe_reply_comes(
-    missing: dict[str, Any], sources: set[str]
-) -> None:
-    out = ask(build_graph(fake_resources(**missing)), SAD)
+def test_whatever_is_missing_a_safe_reply_comes(missing: dict[str, Any], sources: set[str]) -> None:
+    out = ask(fake_graph(**missing), SAD)
 
     assert out["reply_source"] in sources
     assert reply(out)
-    danger = ask(build_graph(fake_resources(**missing)), DANGER)
+    danger = ask(fake_graph(**missing), DANGER)
     assert danger["reply_source"] == "protocol"
 
 
 @pytest.mark.parametrize("missing", ["registry", "protocol_texts"])
 def test_an_escalation_without_its_files_is_the_constant_reply(missing: str) -> None:
-    out = ask(build_graph(fake_resources(**{missing: None})), DANGER)
+    out = ask(fake_graph(**{missing: None}), DANGER)
 
     assert reply(out) == CONSTANT_REPLY
     assert out["reply_source"] == "protocol"
@@ -169,14 +164,14 @@ def test_an_escalation_without_its_files_is_the_constant_reply(missing: str) -> 
 def test_an_empty_message_is_answered_without_the_model(text: str) -> None:
     chat = FakeChat()
 
-    out = ask(build_graph(fake_resources(chat=chat)), text)
+    out = ask(fake_graph(chat=chat), text)
 
     assert out["reply_source"] == "composed"
     assert reply(out)
 
 
 def test_no_message_at_all_is_answered() -> None:
-    out = build_graph(fake_resources()).invoke({"messages": []})
+    out = fake_graph().invoke({"messages": []})
 
     assert out["reply_source"] == "composed"
     assert reply(out)
@@ -184,7 +179,7 @@ def test_no_message_at_all_is_answered() -> None:
 
 def test_a_turn_reads_each_distinct_text_once() -> None:
     encoder = FakeEncoder()
-    graph = build_graph(fake_resources(encoder=encoder, chat=FakeChat(GOOD, OTHER)))
+    graph = fake_graph(encoder=encoder, chat=FakeChat(GOOD, OTHER))
 
     ask(graph, SAD, "t")
     first = dict(encoder.passes)
@@ -206,7 +201,7 @@ def threads(request: pytest.FixtureRequest) -> Any:
 
 def test_a_thread_remembers(threads: Any) -> None:
     chat = FakeChat(GOOD, OTHER)
-    graph = build_graph(fake_resources(chat=chat), checkpointer=threads)
+    graph = fake_graph(chat=chat, checkpointer=threads)
 
     ask(graph, SAD, "one")
     out = ask(graph, "and my boss told me in front of everyone", "one")
@@ -220,7 +215,7 @@ def test_a_thread_remembers(threads: Any) -> None:
 
 
 def test_two_threads_do_not_mix(threads: Any) -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(GOOD)), checkpointer=threads)
+    graph = fake_graph(chat=FakeChat(GOOD), checkpointer=threads)
 
     assert ask(graph, DANGER, "one")["reply_source"] == "protocol"
     out = ask(graph, SAD, "two")
@@ -231,7 +226,7 @@ def test_two_threads_do_not_mix(threads: Any) -> None:
 
 
 def test_many_threads_at_once(threads: Any) -> None:
-    graph = build_graph(fake_resources(chat=None), checkpointer=threads)
+    graph = fake_graph(chat=None, checkpointer=threads)
 
     def talk(number: int) -> list[str]:
         out: dict[str, Any] = {}
@@ -247,7 +242,7 @@ def test_many_threads_at_once(threads: Any) -> None:
 
 
 def test_a_deleted_thread_is_forgotten(threads: Any) -> None:
-    graph = build_graph(fake_resources(chat=None), checkpointer=threads)
+    graph = fake_graph(chat=None, checkpointer=threads)
     ask(graph, DANGER, "one")
     ask(graph, DANGER, "two")
 
@@ -261,7 +256,7 @@ def test_a_deleted_thread_is_forgotten(threads: Any) -> None:
 
 
 def test_danger_two_turns_ago_still_counts_until_it_is_denied() -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(GOOD)))
+    graph = fake_graph(chat=FakeChat(GOOD))
 
     assert ask(graph, DANGER, "t")["reply_source"] == "protocol"
     for text in ("I watered the plants", "my bike has a flat tire"):
@@ -271,7 +266,8 @@ def test_danger_two_turns_ago_still_counts_until_it_is_denied() -> None:
 
 
 def test_a_denial_after_the_question_leads_back_to_the_model() -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(GOOD, OTHER)))
+    last = "Being seen in front of everyone can sting. It makes sense that it stays with you."
+    graph = fake_graph(chat=FakeChat(OTHER, last))
 
     ask(graph, DANGER, "t")
     out = ask(graph, "no, I'm not thinking of suicide, my boss fired me", "t")
@@ -282,7 +278,7 @@ def test_a_denial_after_the_question_leads_back_to_the_model() -> None:
 
 @pytest.mark.parametrize("config", [None, {}, {"configurable": {}}, {"configurable": {"x": 1}}])
 def test_a_call_without_a_thread_is_stateless(config: Any) -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(GOOD, GOOD)))
+    graph = fake_graph(chat=FakeChat(GOOD, GOOD))
 
     for _ in range(2):
         out = graph.invoke({"messages": [("user", SAD)]}, config)
@@ -291,7 +287,7 @@ def test_a_call_without_a_thread_is_stateless(config: Any) -> None:
 
 
 def test_a_graph_without_any_checkpointer_takes_the_whole_conversation() -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(OTHER), threads=None))
+    graph = fake_graph(chat=FakeChat(OTHER), threads=None)
 
     out = graph.invoke(
         {
@@ -308,7 +304,7 @@ def test_a_graph_without_any_checkpointer_takes_the_whole_conversation() -> None
 
 
 async def test_the_asynchronous_call_is_the_same() -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(GOOD)))
+    graph = fake_graph(chat=FakeChat(GOOD))
 
     out = await graph.ainvoke({"messages": [("user", SAD)]}, {"configurable": {"thread_id": "a"}})
 
@@ -320,7 +316,7 @@ async def test_the_asynchronous_call_is_the_same() -> None:
 
 
 def test_a_batch() -> None:
-    graph = build_graph(fake_resources(chat=None))
+    graph = fake_graph(chat=None)
 
     outs = graph.batch([{"messages": [("user", text)]} for text in (SAD, DANGER, SAD)])
 
@@ -328,17 +324,17 @@ def test_a_batch() -> None:
 
 
 def test_the_state_in_a_checkpoint_grows_linearly() -> None:
-    graph = build_graph(fake_resources(chat=None))
+    graph = fake_graph(chat=None)
     saver = cast(InMemorySaver, graph.checkpointer)
     config: RunnableConfig = {"configurable": {"thread_id": "long"}}
-    sizes = {}
+    sizes: dict[int, int] = {}
 
     for turn in range(1, 41):
         ask(graph, f"my landlord wrote letter number {turn} to me and it upset me a lot", "long")
         if turn in (10, 20, 40):
             found = saver.get_tuple(config)
             assert found is not None
-            kind, data = saver.serde.dumps_typed(found.checkpoint)
+            _, data = saver.serde.dumps_typed(found.checkpoint)
             sizes[turn] = len(data)
 
     first, second = sizes[20] - sizes[10], sizes[40] - sizes[20]
@@ -348,7 +344,7 @@ def test_the_state_in_a_checkpoint_grows_linearly() -> None:
 
 
 def test_nothing_of_a_draft_stays_in_state() -> None:
-    graph = build_graph(fake_resources(chat=FakeChat(PROMISE, GOOD)))
+    graph = fake_graph(chat=FakeChat(PROMISE, GOOD))
 
     ask(graph, SAD, "t")
 

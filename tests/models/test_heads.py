@@ -60,7 +60,7 @@ def test_scores_are_sorted(head: LinearHead) -> None:
 
 
 def test_another_number_of_features_is_explained(head: LinearHead) -> None:
-    with pytest.raises(HeadError, match="4 features.*gives 5"):
+    with pytest.raises(HeadError, match=r"4 features.*gives 5"):
         head.probabilities(np.zeros(5, dtype=np.float32))
 
 

@@ -28,7 +28,7 @@ def test_person_and_replies_are_told_apart_in_order() -> None:
             HumanMessage("first"),
             ToolMessage("tool output", tool_call_id="1"),
             AIMessage("That sounds hard."),
-            ChatMessage("another role", role="stranger"),
+            ChatMessage(content="another role", role="stranger"),
             HumanMessage("second"),
         ]
     )

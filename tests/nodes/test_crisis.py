@@ -181,7 +181,7 @@ def test_the_signals_name_what_was_noticed_without_the_persons_words() -> None:
 
 
 def test_a_denial_after_a_direct_question_leads_back_and_settles_what_was_said() -> None:
-    messages = [EXPLICIT, ASKED, DENIAL]
+    messages: list[str | AnyMessage] = [EXPLICIT, ASKED, DENIAL]
 
     level, safety = check(*messages, safety=record("high"))
     assert level == "none"
@@ -233,6 +233,15 @@ def test_danger_after_a_denial_is_danger_again() -> None:
 )
 def test_what_does_not_lead_back(reply: AIMessage, answer: str, level: str) -> None:
     assert check(EXPLICIT, reply, answer, safety=record("high"))[0] == level
+
+
+def test_the_head_may_take_a_denial_for_what_it_denies() -> None:
+    head = fake_crisis_head({"high": "not thinking of suicide"}, WIDE)
+    encoder = FakeEncoder(dims=WIDE)
+    node = CheckCrisis(CrisisReader(encoder, head, real_phrases(), 20_000))
+
+    assert check(DENIAL, node=node)[0] == "high"
+    assert check(HARMLESS, ASKED, DENIAL, safety=record("high"), node=node)[0] == "none"
 
 
 def test_a_denial_does_not_erase_a_plan() -> None:
@@ -293,6 +302,10 @@ def test_a_state_without_messages_reads_unknown() -> None:
 # --- The router ---------------------------------------------------------------------------------
 
 
+def route(state: dict[str, Any]) -> str:
+    return route_crisis(cast(State, state))
+
+
 @pytest.mark.parametrize(
     ("level", "node"),
     [
@@ -301,17 +314,17 @@ def test_a_state_without_messages_reads_unknown() -> None:
     ],
 )
 def test_route_of_each_level(level: CrisisLevel, node: str) -> None:
-    assert route_crisis({"crisis": {"level": level, "score": 0.0, "signals": []}}) == node
+    assert route({"crisis": {"level": level, "score": 0.0, "signals": []}}) == node
 
 
 @pytest.mark.parametrize("crisis", [None, {}, {"score": 0.0}, {"level": None}, {"level": ""}])
 def test_no_level_escalates(crisis: Any) -> None:
-    assert route_crisis({"crisis": crisis}) == "escalate"
-    assert route_crisis({}) == "escalate"
+    assert route({"crisis": crisis}) == "escalate"
+    assert route({}) == "escalate"
 
 
 @given(st.text() | st.integers() | st.none() | st.booleans() | st.floats())
 def test_only_an_explicit_none_reaches_the_model(level: Any) -> None:
-    route = route_crisis({"crisis": {"level": level, "score": 0.0, "signals": []}})
+    node = route({"crisis": {"level": level, "score": 0.0, "signals": []}})
 
-    assert (route == "retrieve_strategies") == (level == "none")
+    assert (node == "retrieve_strategies") == (level == "none")

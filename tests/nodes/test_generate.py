@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,17 +12,18 @@ from langchain_core.messages import AIMessage, HumanMessage
 from graph.state import Fault, State
 from models.chat import ChatError
 from nodes import generate
-from nodes.generate import GenerateReply, compose, guard
+from nodes.generate import GenerateReply, compose, guard, mirrors
 from nodes.review.reviewer import ReviewContext, Reviewer
-from nodes.review.sentences import split_sentences
 from tests.fakes import GROUNDING, Fail, FakeChat, Hang, real_composer, real_reviewer
 
 SAID = "I lost my job and I feel so small"
-GOOD = ("That sounds really heavy.", "Losing a job hurts.", "What has it been like since then?")
+GOOD = ("No wonder you feel small.", "Losing a job hurts.", "What has it been like since then?")
 PROMISE = "I promise you that everything will be fine."
 NUMBER = "Call 555-867-5309 now."
 QUESTION = "What happened?"
 CONTEXT = ReviewContext(person=(SAID,), replies=(), strategies=())
+BRIEF = ReviewContext(person=("hi",), replies=(), strategies=())
+"""A message of too few words to pick one up."""
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def state(**changes: Any) -> State:
         "strategies": [GROUNDING],
         "attempts": 0,
     }
-    return State(**whole | changes)
+    return cast(State, whole | changes)
 
 
 def node(chat: FakeChat | None, reviewer: Reviewer | None = None, **changes: Any) -> GenerateReply:
@@ -72,7 +73,7 @@ def test_a_sentence_is_released_once_the_next_one_begins(released: list[str]) ->
     assert tuple(draft.sentences) == tuple(released) == GOOD
     assert draft.faults == []
     # Nothing of a sentence is out while its own words still arrive.
-    assert dict(seen)["heavy."] == 0
+    assert dict(seen)["small."] == 0
     assert dict(seen)["hurts."] == 1
     assert dict(seen)["then?"] == 2
 
@@ -125,6 +126,53 @@ def test_nothing_and_blanks(released: list[str]) -> None:
         assert draft.sentences == released == []
 
 
+def test_a_draft_that_picks_up_nothing_is_not_released(released: list[str]) -> None:
+    unrelated = "That sounds really heavy. It makes sense to be tired. You feel small. And so on."
+
+    draft = guard(iter([unrelated]), real_reviewer(), CONTEXT)
+
+    assert draft.sentences == released == []
+    assert draft.faults == [generate.UNRELATED]
+
+
+def test_what_was_said_may_be_picked_up_in_the_second_sentence(released: list[str]) -> None:
+    draft = guard(iter(["That sounds heavy. You feel small. Next."]), real_reviewer(), CONTEXT)
+
+    assert draft.sentences[:2] == released[:2] == ["That sounds heavy.", "You feel small."]
+    assert draft.faults == []
+
+
+@pytest.mark.parametrize(
+    ("said", "draft", "picked"),
+    [
+        ("I was crying at the station", "You cried.", False),
+        ("I was crying at the station", "Crying in public is hard.", True),
+        ("I was crying at the station", "Those stations are loud.", True),
+        ("I was crying at the station", "That sounds hard.", False),
+        ("hi", "That sounds hard.", True),
+        ("I feel bad", "That sounds hard.", True),
+    ],
+)
+def test_words_are_picked_up_by_their_first_letters(said: str, draft: str, picked: bool) -> None:
+    context = ReviewContext(person=("something else entirely", said), replies=(), strategies=())
+
+    assert mirrors([draft], context) == picked
+
+
+def test_the_model_is_stopped_after_four_sentences(released: list[str]) -> None:
+    read: list[str] = []
+
+    def pieces() -> Iterator[str]:
+        for sentence in (*GOOD, "I hear you.", "Five.", "Six is more.", "Seven is too much."):
+            read.append(sentence)
+            yield sentence + " "
+
+    draft = guard(pieces(), real_reviewer(), CONTEXT)
+
+    assert draft.sentences == released == [*GOOD, "I hear you."]
+    assert read[-1] == "Five."
+
+
 class Picky(Reviewer):
     """Rejects drafts with a word, to test the guard with any text."""
 
@@ -133,10 +181,8 @@ class Picky(Reviewer):
     ) -> list[Fault]:
         bad = any("BAD" in sentence for sentence in sentences)
         held = "HOLD" in sentences[-1]
-        return [
-            *([{"name": "bad", "why": "bad"}] if bad else []),
-            *([{"name": "only a question", "why": "hold"}] if held else []),  # type: ignore[list-item]
-        ]
+        faults: list[Fault] = [{"name": "bad", "why": "bad"}] if bad else []
+        return [*faults, {"name": "only a question", "why": "hold"}] if held else faults
 
 
 SENTENCE = st.sampled_from(["One is fine.", "Two is BAD.", "Three is on HOLD.", "Four?", "Five!"])
@@ -151,14 +197,13 @@ def test_the_draft_is_what_was_released_and_never_more_than_passed(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generate, "release", out.extend)
         picky = Picky(real_reviewer().rules, None)
-        draft = guard((text[i : i + size] for i in range(0, len(text), size)), picky, CONTEXT)
+        draft = guard((text[i : i + size] for i in range(0, len(text), size)), picky, BRIEF)
 
-    before_fault = (
-        sentences[: sentences.index("Two is BAD.")] if "Two is BAD." in text else sentences
-    )
-    while before_fault and "HOLD" in before_fault[-1]:
-        before_fault = before_fault[:-1]
-    assert draft.sentences == out == before_fault == split_sentences(" ".join(before_fault))
+    assert draft.sentences == out == sentences[: len(out)]
+    assert not any("BAD" in sentence for sentence in out)
+    assert not out or "HOLD" not in out[-1]
+    if not any("BAD" in each or "HOLD" in each for each in sentences[:4]):
+        assert out == sentences[:4]
 
 
 # --- The node -----------------------------------------------------------------------------------

@@ -32,7 +32,8 @@ def test_the_most_probable_intent_is_chosen_with_all_scores(label: str) -> None:
 
 def test_the_intents_of_a_thread_are_appended_and_bounded() -> None:
     node = intent_node("agreeing")
-    earlier: list[Intent] = ["wishing"] * 7 + ["neutral"]
+    wishing: Intent = "wishing"
+    earlier: list[Intent] = [*[wishing] * 7, "neutral"]
 
     update = node({"messages": [HumanMessage("so true")], "intents": earlier})
 

@@ -41,8 +41,8 @@ def word_pieces() -> Callable[[str], int]:
         "WHY DOES NOBODY LISTEN TO ME",
         "I don’t know how I’m supposed to get through the funeral on Friday.",
         "My abuela died last week and the house in Guadalajara feels empty without her.",
-        "Since the restructuring my manager criticises every spreadsheet, and I lie awake until four "
-        "rehearsing arguments I'll never dare to make.",
+        "Since the restructuring my manager criticises every spreadsheet, and I lie awake until "
+        "four rehearsing arguments I'll never dare to make.",
         "dropped out of uni, moved back with my parents, zero motivation",
         "whatever",
         "Panic attacks again",

@@ -95,7 +95,7 @@ def test_roles_alternate_and_other_roles_stay_out() -> None:
         AIMessage("three"),
         ToolMessage("tool", tool_call_id="1"),
         AIMessage("four"),
-        ChatMessage("stranger", role="stranger"),
+        ChatMessage(content="stranger", role="stranger"),
         HumanMessage(" \u200b"),
         HumanMessage("five"),
         AIMessage("an answer after it"),
