@@ -17,19 +17,19 @@ _FUNCTION_WORDS: Final = frozenset(
     of off ok okay on one only or our out over people please really right said say see she should so
     some something still stop talk tell thank thanks that thats the their them then there these they
     thing think this time to today too up us very wanna want was wasnt we well were what when where
-    which who why will with without wont work would yeah yes you your youre""".split()  # noqa: SIM905 - one word a line would be pages
+    which who why will with without wont work would yeah yes you your youre""".split()
 )
 
 _CHAT_WORDS: Final = frozenset(
     """bruh lol lmao idk idc tbh ngl omg smh rn nvm fr kms kys wtf btw brb thx ty np hmm ugh meh nah
-    yep yup yo sup pls plz u ur k haha hahaha aw aww bye goodbye""".split()  # noqa: SIM905 - one word a line would be pages
+    yep yup yo sup pls plz u ur k haha hahaha aw aww bye goodbye""".split()
 )
 
 _FEELING_WORDS: Final = frozenset(
     """heartbroken heartbreaking heartache burnout unloved ghosted bullied panicking panicky
     sleepless insomnia grieving bereaved homesick dissociating spiralling spiraling traumatised
     traumatized nauseous gutted clueless friendless jobless flunked jittery unmotivated demotivated
-    disheartened suicidal hopeless""".split()  # noqa: SIM905 - one word a line would be pages
+    disheartened suicidal hopeless""".split()
 )
 """Words that people write alone, and that need more than one word piece."""
 
@@ -45,7 +45,7 @@ _FOREIGN_WORDS: Final = frozenset(
     bir ve çok yok istiyorum değil artık beni
     mein mujhe nahi nahin hai hoon hun ka ki ke aur bahut koi mera meri
     malai cha chha chaina hoina garna mero dherai lagyo kasailai timi
-    nataka sitaki mimi sina kwa yangu nina ninataka kufa""".split()  # noqa: SIM905 - one word a line would be pages
+    nataka sitaki mimi sina kwa yangu nina ninataka kufa""".split()
 )
 """Words that mark a text as Spanish, German, Nepali in Latin letters and so on."""
 

@@ -7,7 +7,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Final, cast
 
@@ -273,12 +273,8 @@ def fake_resources(**overrides: Any) -> Resources:
     Any field of `Resources` or `Perception` can be given, and `crisis_head`. The chat model
     allows no call unless one with replies is given.
     """
-    names = {"encoder", "emotion_head", "intent_head", "reply_intent_head"}
-    seen = {
-        name: overrides.pop(name)
-        for name in (*names, "crisis_reader", "crisis_head")
-        if name in overrides
-    }
+    names = {part.name for part in fields(Perception)} - {"problems"} | {"crisis_head"}
+    seen = {name: overrides.pop(name) for name in names & overrides.keys()}
     whole = Resources(
         settings=fake_settings(),
         perception=fake_perception(**seen),

@@ -4,13 +4,10 @@ import logging
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
 
 from graph.state import CrisisLevel, SafetyRecord, State
-from models.labels import CRISIS_LEVELS
-from nodes.crisis import NEW_RECORD, CheckCrisis, CrisisReader, route_crisis
+from nodes.crisis import NEW_RECORD, CheckCrisis, CrisisReader
 from nodes.escalation.node import Escalate
 from tests.fakes import (
     FakeEncoder,
@@ -297,34 +294,3 @@ def test_danger_in_the_words_beside_a_picture_is_read() -> None:
 
 def test_a_state_without_messages_reads_unknown() -> None:
     assert NODE(cast(State, {}))["crisis"]["level"] == "unknown"
-
-
-# --- The router ---------------------------------------------------------------------------------
-
-
-def route(state: dict[str, Any]) -> str:
-    return route_crisis(cast(State, state))
-
-
-@pytest.mark.parametrize(
-    ("level", "node"),
-    [
-        ("none", "retrieve_strategies"),
-        *((level, "escalate") for level in (*CRISIS_LEVELS[1:], "unknown")),
-    ],
-)
-def test_route_of_each_level(level: CrisisLevel, node: str) -> None:
-    assert route({"crisis": {"level": level, "score": 0.0, "signals": []}}) == node
-
-
-@pytest.mark.parametrize("crisis", [None, {}, {"score": 0.0}, {"level": None}, {"level": ""}])
-def test_no_level_escalates(crisis: Any) -> None:
-    assert route({"crisis": crisis}) == "escalate"
-    assert route({}) == "escalate"
-
-
-@given(st.text() | st.integers() | st.none() | st.booleans() | st.floats())
-def test_only_an_explicit_none_reaches_the_model(level: Any) -> None:
-    node = route({"crisis": {"level": level, "score": 0.0, "signals": []}})
-
-    assert (node == "retrieve_strategies") == (level == "none")
