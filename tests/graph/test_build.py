@@ -71,7 +71,7 @@ def test_a_server_can_compile_the_wiring_itself() -> None:
 
 
 def test_settings_reach_the_model() -> None:
-    chat = FakeChat("That sounds hard. An exam can weigh a lot. What was it like?")
+    chat = FakeChat("You gave that exam a lot. It hurts when it goes badly. What was it like?")
     settings = fake_settings(max_new_tokens=77, temperature=0.1, prompting="plain")
     graph = fake_graph(chat=chat, settings=settings)
 
