@@ -36,10 +36,11 @@ serve: .venv/.base ## Serve the graph over HTTP with LangServe
 studio: .venv/.dev ## Start LangGraph's local server for Studio
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --no-browser
 
-test: .venv/.dev ## Run all tests, the unit part first with its coverage
-	@$(BIN)/pytest -q -m "not embedded" --cov=graph --cov=nodes --cov=knowledge --cov=models \
-		--cov-report=term:skip-covered --cov-fail-under=90
-	@$(BIN)/pytest -q -m embedded
+COVER := --cov=graph --cov=nodes --cov=knowledge --cov=models
+
+test: .venv/.dev ## Run all tests, the unit part first; coverage is of both
+	@$(BIN)/pytest -q -m "not embedded" $(COVER) --cov-report=
+	@$(BIN)/pytest -q -m embedded $(COVER) --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 test-unit: .venv/.dev ## Run the unit tests only
 	@$(BIN)/pytest -q -m "not embedded"
