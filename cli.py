@@ -193,7 +193,7 @@ def evaluate(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a reading on text that it was not tuned on."""
+    """Measure a reading on text that it was not trained on."""
     from evaluation.crisis import evaluate_crisis, table
     from graph.resources import load_perception
 

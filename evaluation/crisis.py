@@ -1,4 +1,7 @@
-"""How well danger is read in chat messages that nothing was trained or tuned on."""
+"""How well danger is read in chat messages that were not trained on.
+
+The shipped set is no longer blind: thresholds were changed after its table had been seen.
+"""
 
 from __future__ import annotations
 
