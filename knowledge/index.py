@@ -172,7 +172,7 @@ def _build(directory: Path, source: Source, *, progress: bool) -> Index:
         draft = path / f"{_RECORD}.new"
         draft.write_text(json.dumps(source.record), encoding="utf-8")
         draft.replace(path / _RECORD)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing half-made behind.
         if index is not None:
             index.client.close()
         shutil.rmtree(path, ignore_errors=True)
@@ -241,7 +241,7 @@ def _connect(path: Path | None, source: Source, name: str) -> Index:
                 }
             },
         )
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing half-made behind.
         client.close()
         raise
     return Index(client, chroma, path)

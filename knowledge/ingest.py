@@ -123,7 +123,7 @@ def _keep(path: Path, target: Path) -> str:
         with os.fdopen(handle, "wb") as draft:
             draft.write(content)
         Path(name).replace(target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too must leave nothing half-made behind.
         with suppress(OSError):
             Path(name).unlink()
         raise

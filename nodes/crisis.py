@@ -92,10 +92,7 @@ class CrisisReader:
         return MessageReading(cast(CrisisLevel, level), round(score, 4), signals)
 
     def denies(self, text: str) -> bool:
-        """Tell whether `text` is a clear denial and nothing else in it is a sign of danger.
-
-        The head is not asked: a denial names the very thing that it denies.
-        """
+        """Tell whether `text` is a clear denial and holds no explicit phrase of danger."""
         return self.phrases.denies(text) and self.phrases.read(text).level == "none"
 
 
@@ -122,18 +119,18 @@ class CheckCrisis:
             return {"crisis": _reading(MessageReading("none", 0.0, ())), "safety": record}
 
         asked = bool(talk.replies) and _ASKED.search(talk.replies[-1]) is not None
-        # A denial answers a direct question about thoughts; it does not erase a plan.
+        now = self.reader.read(talk.person[-1])
+        # A denial answers a direct question about thoughts; it does not erase a plan, earlier or
+        # in the same message. The head reads milder danger into the very words of a denial.
         if (
             asked
             and talk.readable
-            and record["level"] != "imminent"
+            and "imminent" not in (record["level"], now.level)
             and self.reader.denies(talk.person[-1])
         ):
             record = {**record, "level": "none", "settled": len(talk.person)}
             denied = MessageReading("none", 0.0, ("denied when asked directly",))
             return {"crisis": _reading(denied), "safety": record}
-
-        now = self.reader.read(talk.person[-1])
 
         first = max(record["settled"], len(talk.person) - _WINDOW)
         earlier = [self.reader.read(text) for text in talk.person[first:-1]]
