@@ -247,6 +247,14 @@ def test_a_denial_does_not_erase_a_plan() -> None:
     assert (level, safety["level"]) == ("imminent", "imminent")
 
 
+def test_a_denial_that_itself_reads_as_imminent_settles_nothing() -> None:
+    level, safety = check(
+        HARMLESS, ASKED, f"{DENIAL}, {CUES['imminent']}", safety=record("concern")
+    )
+
+    assert (level, safety["level"], safety["settled"]) == ("imminent", "imminent", 0)
+
+
 # --- Failure ------------------------------------------------------------------------------------
 
 
