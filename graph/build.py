@@ -29,8 +29,8 @@ def wire(resources: Resources) -> StateGraph[State, None, InputState, OutputStat
     r, seen, settings = resources, resources.perception, resources.settings
     graph = StateGraph(State, input_schema=InputState, output_schema=OutputState)
 
-    graph.add_node("recognize_emotion", RecognizeEmotion(seen.encoder, seen.emotion_head))
-    graph.add_node("select_intent", SelectIntent(seen.encoder, seen.intent_head, seen.emotion_head))
+    graph.add_node("recognize_emotion", RecognizeEmotion(seen.reader, seen.emotion_head))
+    graph.add_node("select_intent", SelectIntent(seen.reader, seen.intent_head))
     graph.add_node("check_crisis", CheckCrisis(seen.crisis_reader))
     graph.add_node("escalate", Escalate(r.protocol_texts, r.registry))
     graph.add_node("retrieve_strategies", RetrieveStrategies(seen.encoder, r.store))

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, convert_to_messages
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_messages
 
 from graph.resources import Perception, Resources
 from graph.session import Session
 from graph.state import State
 from models.encoder import pool
-from models.labels import EMOTIONS
+from models.labels import EMOTION_LABELS
 from nodes.conversation import Conversation, read_conversation
-from nodes.crisis import CheckCrisis
+from nodes.crisis import WINDOW, CheckCrisis
 from nodes.emotion import read_emotion
 from nodes.intent import predict_intent
+from nodes.reading import TextReader
 from nodes.review.context import review_context
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 BATCH = 64
+_NO_INTENT: Record = {"label": "acknowledging", "scores": {}}
 
 
 class LineError(ValueError):
@@ -96,13 +98,10 @@ def annotate(lines: Iterable[str], seen: Perception) -> Iterator[Record]:
                 parsed.append((number, record, messages_of(record), ""))
             except LineError as exc:
                 parsed.append((number, None, [], str(exc)))
-        if seen.encoder and seen.crisis_reader:
-            talks = [read_conversation(messages) for _, _, messages, _ in parsed]
-            texts = [text for talk in talks for text in talk.person]
-            normal = [seen.crisis_reader.phrases.normalise(text) or text for text in texts]
-            short = [t for t in [*texts, *normal] if len(t) <= seen.crisis_reader.max_chars]
+        if seen.reader:
+            talks = [read_conversation(messages).person for _, _, messages, _ in parsed]
             # One batched pass; the readings below find their vectors in the encoder's cache.
-            seen.encoder.encode(short)
+            seen.reader.read_ahead([person for person in talks if person], WINDOW)
         for number, maybe, messages, error in parsed:
             if maybe is None:
                 yield {"error": error, "line": number}
@@ -114,27 +113,28 @@ def read_all(messages: list[AnyMessage], seen: Perception) -> Record:
     """Return the three readings of one conversation, with the scores of every label."""
     talk = read_conversation(messages)
     emotion: Record = {"label": "unknown", "scores": {}}
-    intent: Record = {"label": "acknowledging", "scores": {}}
-    if talk.person and seen.encoder and seen.emotion_head:
+    intent = _NO_INTENT
+    if talk.person and seen.reader and seen.emotion_head:
         emotion = dict(
-            read_emotion(seen.encoder, seen.emotion_head, talk.person, top=len(EMOTIONS))
+            read_emotion(seen.reader, seen.emotion_head, talk.person, top=len(EMOTION_LABELS))
         )
-        intent = _intent(messages, talk, seen)
+    if seen.reader:
+        intent = _intent(messages, talk, seen.reader, seen)
     crisis = CheckCrisis(seen.crisis_reader)(State(messages=messages))["crisis"]
     return {"emotion": emotion, "intent": intent, "crisis": crisis}
 
 
-def _intent(messages: list[AnyMessage], talk: Conversation, seen: Perception) -> Record:
-    assert seen.encoder and seen.emotion_head
-    if isinstance(messages[-1], HumanMessage) or not talk.replies:
-        if seen.intent_head is None:
-            return {"label": "acknowledging", "scores": {}}
-        scores = predict_intent(seen.encoder, seen.intent_head, seen.emotion_head, talk.person, [])
-    elif seen.reply_intent_head is None:
-        return {"label": "acknowledging", "scores": {}}
+def _intent(
+    messages: list[AnyMessage], talk: Conversation, reader: TextReader, seen: Perception
+) -> Record:
+    if messages and isinstance(messages[-1], AIMessage) and talk.replies:
+        if seen.reply_intent_head is None:
+            return _NO_INTENT
+        scores = seen.reply_intent_head.scores(pool(reader.message(talk.replies[-1])))
+    elif talk.person and seen.intent_head:
+        scores = predict_intent(reader, seen.intent_head, talk.person, [])
     else:
-        [windows] = seen.encoder.encode([talk.replies[-1]])
-        scores = seen.reply_intent_head.scores(pool(windows))
+        return _NO_INTENT
     return {"label": next(iter(scores)), "scores": scores}
 
 

@@ -19,11 +19,13 @@ from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
 from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
 from knowledge.helplines import Registry, load_registry
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
+from models.adapter import load_adapted
 from models.encoder import EncoderEmbeddings, SentenceEncoder, load_encoder
 from models.heads import HeadName, LinearHead, load_head
 from nodes.compose import Composer, load_reply_parts
 from nodes.crisis import CrisisReader
 from nodes.crisis_phrases import load_phrases
+from nodes.reading import TextReader
 from nodes.review.reviewer import Reviewer
 from nodes.review.rules import load_review_rules
 
@@ -43,6 +45,9 @@ class Perception:
     """The encoder and what reads from it."""
 
     encoder: SentenceEncoder | None
+    """The plain encoder, whose vectors the index of strategies holds."""
+    reader: TextReader | None
+    """Texts as the heads read them, through the encoder with its adapter."""
     emotion_head: LinearHead | None
     intent_head: LinearHead | None
     reply_intent_head: LinearHead | None
@@ -120,22 +125,27 @@ def load_perception(settings: Settings) -> Perception:
     device = None if settings.device == "auto" else settings.device
     encoder = load("encoder", lambda: load_encoder(settings.encoder, device=device))
 
-    def head(name: HeadName) -> LinearHead | None:
-        if encoder is None:
-            return None
-        return load(f"{name} head", lambda: load_head(name, encoder.id, settings.weights_dir))
-
-    crisis_head = head("crisis")
     phrases = load("crisis phrases", load_phrases)
+    adapted = encoder and load("adapter", lambda: load_adapted(encoder, settings.weights_dir))
+
+    def head(name: HeadName) -> LinearHead | None:
+        if adapted is None:
+            return None
+        return load(f"{name} head", lambda: load_head(name, adapted.id, settings.weights_dir))
+
     reader = None
-    if encoder and crisis_head and phrases:
-        reader = CrisisReader(encoder, crisis_head, phrases, settings.max_message_chars)
+    if adapted and phrases:
+        reader = TextReader(adapted, phrases.normalise, settings.max_message_chars)
+    crisis_head = head("crisis")
     return Perception(
         encoder=encoder,
+        reader=reader,
         emotion_head=head("emotion"),
         intent_head=head("intent"),
         reply_intent_head=head("reply_intent"),
-        crisis_reader=reader,
+        crisis_reader=CrisisReader(reader, crisis_head, phrases)
+        if reader and crisis_head and phrases
+        else None,
         problems=tuple(load.problems),
     )
 

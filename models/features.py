@@ -1,4 +1,4 @@
-"""What the heads read: a few vectors built from the encoder's, the same in training and use."""
+"""What the heads read: one vector of the conversation's latest messages, and where it stands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ RECENT_MESSAGES: Final = 4
 _DECAY: Final = 0.6
 """Weight of a message relative to the one after it."""
 
+_SEPARATOR: Final = " [SEP] "
 _POSITIONS: Final = 5
+_REMEMBERED_INTENTS: Final = 2
+
+
+def conversation_text(messages: Sequence[str]) -> str:
+    """Return the text that emotion and intent are read from: the latest messages, oldest first."""
+    return _SEPARATOR.join(messages[-RECENT_MESSAGES:])
 
 
 def conversation_vector(messages: Sequence[Vector]) -> Vector:
@@ -30,24 +37,26 @@ def conversation_vector(messages: Sequence[Vector]) -> Vector:
     return unit(np.average(np.stack(recent), axis=0, weights=weights).astype(np.float32))
 
 
-def intent_features(messages: Sequence[Vector], emotion: Vector, earlier: Sequence[str]) -> Vector:
+def intent_features(conversation: Vector, turns: int, earlier: Sequence[str]) -> Vector:
     """Return what the predictor of the next listener intent reads.
 
     Args:
-        messages: unit vectors of the person's messages, oldest first, at least one.
-        emotion: probabilities of the emotions.
+        conversation: the unit vector of `conversation_text`.
+        turns: how many messages the person has written, at least one.
         earlier: intents of the listener's turns so far, oldest first.
 
     Returns:
-        The last message, the one before it (zeros if none), the emotion, and one-hot vectors of
-        the position in the conversation and of the last two intents.
+        The vector, and one-hot vectors of the position and of the last two intents.
     """
-    last = messages[-1]
-    before = messages[-2] if len(messages) > 1 else np.zeros_like(last)
+    return np.concatenate([conversation, position_features(turns, earlier)])
+
+
+def position_features(turns: int, earlier: Sequence[str]) -> Vector:
+    """Return one-hot vectors of the position in the conversation and of the last two intents."""
     position = np.zeros(_POSITIONS, dtype=np.float32)
-    position[min(len(messages), _POSITIONS) - 1] = 1
-    history = [_one_hot(earlier[-i] if len(earlier) >= i else None) for i in (1, 2)]
-    return np.concatenate([last, before, emotion, position, *history]).astype(np.float32)
+    position[min(turns, _POSITIONS) - 1] = 1
+    last = [earlier[-i] if len(earlier) >= i else None for i in range(1, _REMEMBERED_INTENTS + 1)]
+    return np.concatenate([position, *(_one_hot(intent) for intent in last)])
 
 
 def _one_hot(intent: str | None) -> Vector:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -73,22 +75,13 @@ class LinearHead:
 
 def save_head(head: LinearHead, name: HeadName, encoder_id: str, folder: Path) -> Path:
     """Write a head and record its checksum in the folder's manifest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.safetensors"
-    save_file(
-        {
-            "weight": np.ascontiguousarray(head.weight),
-            "bias": head.bias,
-            "thresholds": np.array(head.thresholds, dtype=np.float32),
-        },
-        path,
-        metadata={"labels": json.dumps(head.labels), "encoder": encoder_id},
-    )
-    sums = _read_manifest(folder) if (folder / MANIFEST).exists() else {}
-    sums[path.name] = _sha256(path)
-    lines = [f"{digest}  {file}\n" for file, digest in sorted(sums.items())]
-    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
-    return path
+    tensors = {
+        "weight": head.weight.astype(np.float32),
+        "bias": head.bias.astype(np.float32),
+        "thresholds": np.array(head.thresholds, dtype=np.float32),
+    }
+    metadata = {"labels": json.dumps(head.labels), "encoder": encoder_id}
+    return write_tensors(tensors, metadata, name, folder)
 
 
 def load_head(name: HeadName, encoder_id: str, folder: Path | None = None) -> LinearHead:
@@ -99,16 +92,13 @@ def load_head(name: HeadName, encoder_id: str, folder: Path | None = None) -> Li
     """
     folder = folder or WEIGHTS_DIR
     path = folder / f"{name}.safetensors"
+    check_sum(path)
     try:
-        if _read_manifest(folder).get(path.name) != _sha256(path):
-            raise HeadError(f"{path} does not match {MANIFEST}: restore the file or train it again")
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
             thresholds = file.get_tensor("thresholds")
         labels = tuple(json.loads(metadata["labels"]))
-    except FileNotFoundError as exc:
-        raise HeadError(f"{exc.filename} is missing: restore the file or train it again") from exc
     except (OSError, SafetensorError, ValueError, KeyError) as exc:
         raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
     if metadata.get("encoder") != encoder_id:
@@ -119,6 +109,39 @@ def load_head(name: HeadName, encoder_id: str, folder: Path | None = None) -> Li
     if weight.shape[0] != len(labels) or bias.shape != (len(labels),):
         raise HeadError(f"{path} has {len(labels)} labels for {weight.shape[0]} rows")
     return LinearHead(labels, weight, bias, tuple(float(t) for t in thresholds))
+
+
+def write_tensors(
+    tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str], name: str, folder: Path
+) -> Path:
+    """Write one file of weights and record its checksum in the folder's manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    arrays = {key: np.ascontiguousarray(tensor) for key, tensor in tensors.items()}
+    save_file(arrays, path, metadata=dict(metadata))
+    sums = _read_manifest(folder) if (folder / MANIFEST).exists() else {}
+    sums[path.name] = _sha256(path)
+    lines = [f"{digest}  {file}\n" for file, digest in sorted(sums.items())]
+    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def check_sum(path: Path) -> str:
+    """Return the checksum of a file of weights.
+
+    Raises:
+        HeadError: the file is missing, or its checksum is not the one in the manifest.
+    """
+    try:
+        digest = _sha256(path)
+        expected = _read_manifest(path.parent).get(path.name)
+    except FileNotFoundError as exc:
+        raise HeadError(f"{exc.filename} is missing: restore the file or train it again") from exc
+    except (OSError, ValueError) as exc:
+        raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
+    if digest != expected:
+        raise HeadError(f"{path} does not match {MANIFEST}: restore the file or train it again")
+    return digest
 
 
 def _read_manifest(folder: Path) -> dict[str, str]:

@@ -38,6 +38,12 @@ EMOTIONS: Final[tuple[str, ...]] = (
 )
 """The 32 emotions of EmpatheticDialogues (Rashkin et al. 2019), in alphabetical order."""
 
+UNSURE: Final = "unsure"
+"""The emotion of a text that carries none, such as "hey, how does this work?"."""
+
+EMOTION_LABELS: Final[tuple[str, ...]] = (*EMOTIONS, UNSURE)
+"""What the emotion head tells apart."""
+
 INTENTS: Final[tuple[str, ...]] = (
     "questioning",
     "acknowledging",

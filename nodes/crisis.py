@@ -10,16 +10,16 @@ from typing import Final, Literal, NamedTuple, cast
 from typing_extensions import TypedDict
 
 from graph.state import CrisisLevel, CrisisReading, SafetyRecord, State
-from models.encoder import Encoder
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS
 from nodes.conversation import read_conversation
 from nodes.crisis_phrases import CrisisPhrases
 from nodes.language import reads_as_english
+from nodes.reading import TextReader
 
 logger = logging.getLogger(__name__)
 
-_WINDOW: Final = 6
+WINDOW: Final = 6
 """The person's latest messages that are read anew each turn."""
 
 _PHRASE_SCORE: Final = 0.95
@@ -63,10 +63,9 @@ UNREADABLE: Final = MessageReading("unknown", 0.0, ("the message could not be re
 class CrisisReader:
     """Reads one message: the trained head over every window of it, and explicit phrases."""
 
-    encoder: Encoder
+    texts: TextReader
     head: LinearHead
     phrases: CrisisPhrases
-    max_chars: int
 
     def read(self, text: str) -> MessageReading:
         """Return the higher of the head's and the phrases' level, and why.
@@ -75,13 +74,12 @@ class CrisisReader:
         encoder can read.
         """
         phrase = self.phrases.read(text)
-        if len(text) > self.max_chars or not reads_as_english(text, self.encoder.word_pieces):
+        word_pieces = self.texts.encoder.word_pieces
+        if len(text) > self.texts.max_chars or not reads_as_english(text, word_pieces):
             if phrase.level != "none":
                 return MessageReading(phrase.level, _PHRASE_SCORE, phrase.signals)
             return UNREADABLE
-        # The head was trained on normalised text too, so that typing style changes nothing.
-        [windows] = self.encoder.encode([self.phrases.normalise(text) or text])
-        readings = [self.head.ordinal(row) for row in windows]
+        readings = [self.head.ordinal(row) for row in self.texts.message(text)]
         level = max((reading[0] for reading in readings), key=_rank)
         score = max(reading[1] for reading in readings)
         signals = phrase.signals
@@ -132,7 +130,7 @@ class CheckCrisis:
             denied = MessageReading("none", 0.0, ("denied when asked directly",))
             return {"crisis": _reading(denied), "safety": record}
 
-        first = max(record["settled"], len(talk.person) - _WINDOW)
+        first = max(record["settled"], len(talk.person) - WINDOW)
         earlier = [self.reader.read(text) for text in talk.person[first:-1]]
         dangers = [reading for reading in earlier if reading.level in CRISIS_LEVELS[1:]]
         kept = MessageReading(record["level"], now.score, ("danger earlier in the conversation",))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-import numpy as np
 from typing_extensions import TypedDict
 
 from graph.state import Intent, IntentChoice, State
-from models.encoder import Encoder, pool
-from models.features import RECENT_MESSAGES, conversation_vector, intent_features
+from models.features import intent_features
 from models.heads import LinearHead
 from nodes.conversation import read_conversation
+from nodes.reading import TextReader
 
 logger = logging.getLogger(__name__)
 
@@ -53,18 +53,17 @@ class IntentUpdate(TypedDict):
 class SelectIntent:
     """Predict the next listener intent and apply the policy; a failure acknowledges."""
 
-    encoder: Encoder | None
+    reader: TextReader | None
     head: LinearHead | None
-    emotion_head: LinearHead | None
 
     def __call__(self, state: State) -> IntentUpdate:
         """Write the intent with its reason, and append it to the thread's intents."""
         earlier = state.get("intents", [])
         person = read_conversation(state["messages"]).person
         choice = FALLBACK
-        if self.encoder and self.head and self.emotion_head and person:
+        if self.reader and self.head and person:
             try:
-                scores = predict_intent(self.encoder, self.head, self.emotion_head, person, earlier)
+                scores = predict_intent(self.reader, self.head, person, earlier)
                 choice = apply_policy(scores, person[-1], earlier)
             except Exception as exc:  # The crisis check still has to run, whatever broke here.
                 logger.error("select_intent failed: %s", type(exc).__name__)
@@ -72,18 +71,10 @@ class SelectIntent:
 
 
 def predict_intent(
-    encoder: Encoder,
-    head: LinearHead,
-    emotion_head: LinearHead,
-    person: tuple[str, ...],
-    earlier: list[Intent],
+    reader: TextReader, head: LinearHead, person: tuple[str, ...], earlier: Sequence[str]
 ) -> dict[str, float]:
     """Return intent to probability, most probable first."""
-    vectors = [pool(each) for each in encoder.encode(person[-RECENT_MESSAGES:])]
-    emotion = emotion_head.probabilities(conversation_vector(vectors))
-    # The position in the conversation is a feature, so older messages count without being read.
-    padding = [np.zeros_like(vectors[0])] * (len(person) - len(vectors))
-    return head.scores(intent_features([*padding, *vectors], emotion, earlier))
+    return head.scores(intent_features(reader.conversation(person), len(person), earlier))
 
 
 def apply_policy(scores: dict[str, float], message: str, earlier: list[Intent]) -> IntentChoice:

@@ -19,6 +19,7 @@ from langchain_core.messages import (
 )
 
 from graph.state import EmotionReading, Fault, Intent, Strategy
+from models.labels import EMOTIONS
 from nodes.conversation import clean
 
 _SURE: Final = 0.35
@@ -123,7 +124,7 @@ def bounded_history(
 def _empathy(emotion: EmotionReading, intent: Intent, strategies: Sequence[Strategy]) -> str:
     parts = []
     label = emotion["label"]
-    if label != "unknown":
+    if label in EMOTIONS:
         sure = emotion["scores"].get(label, 0) >= _SURE
         parts.append(f"The person {'feels' if sure else 'may feel'} {label}.")
     parts.append(STEPS.format(step=STEP_OF_INTENT[intent]))

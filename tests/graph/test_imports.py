@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ["torch", "transformers", "sentence_transformers", "chromadb", "langchain_huggingface"]
+HEAVY = [
+    "chromadb",
+    "langchain_chroma",
+    "langchain_huggingface",
+    "llama_cpp",
+    "openai",
+    "sentence_transformers",
+    "torch",
+    "transformers",
+]
 
 
 def run(code: str) -> str:
@@ -17,7 +26,11 @@ def run(code: str) -> str:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    modules = "graph.build, graph.resources, models.chat, knowledge.cards"
+    # All of them in one process, as each would take seconds for the libraries they share.
+    modules = (
+        "app, cli, graph.build, graph.doctor, graph.resources, knowledge.ingest, models.chat, "
+        "models.chat_hub, models.embedded"
+    )
 
     loaded = run(f"import sys, {modules}; print(*[n for n in {HEAVY} if n in sys.modules])")
 

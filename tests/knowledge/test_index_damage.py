@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
+from graph.state import Strategy
 from knowledge.cards import Card
 from knowledge.store import StrategyStore
-from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, make_card
+from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, library, make_card
 
 
 def _sqlite(path: Path) -> Path:
@@ -94,6 +95,20 @@ def _garbage_record(path: Path) -> None:
     (path / "index.json").write_bytes(b"\xff\x00{")
 
 
+# Enough texts that the damage lies between the ones that are looked up on opening.
+CARDS = [*library(), *(make_card(f"filler-{number}") for number in range(7))]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Strategy]]:
+    """An index to copy, and what it finds."""
+    directory = tmp_path_factory.mktemp("sound")
+    store = StrategyStore.open(directory, CARDS, HashedWords(), "fake")
+    found = store.search_text(QUERY)
+    store.close()
+    return directory, found
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -113,30 +128,36 @@ def _garbage_record(path: Path) -> None:
 )
 def test_a_damaged_index_is_built_again(
     damage: Callable[[Path], None],
+    sound: tuple[Path, list[Strategy]],
     open_store: Open,
-    cards: list[Card],
     embeddings: HashedWords,
     directory: Path,
 ) -> None:
-    # Enough texts that the damage lies between the ones that are looked up on opening.
-    cards = [*cards, *(make_card(f"filler-{number}") for number in range(7))]
-    store = open_store(cards)
-    sound = store.search_text(QUERY)
-    store.close()
+    shutil.copytree(sound[0], directory)
     damaged = index_of(directory)
     damage(damaged)
 
-    store = open_store(cards)
+    store = open_store(CARDS)
 
-    assert embeddings.documents == 80
-    assert store.search_text(QUERY) == sound
+    assert embeddings.documents == 40
+    assert store.search_text(QUERY) == sound[1]
     assert index_of(directory) != damaged
     assert store.stats()["directory"] == str(directory)
 
 
-@pytest.mark.parametrize("wreck", ["garbage", "gone"])
+def test_a_sound_copy_is_opened_as_it_is(
+    sound: tuple[Path, list[Strategy]], open_store: Open, embeddings: HashedWords, directory: Path
+) -> None:
+    shutil.copytree(sound[0], directory)
+
+    store = open_store(CARDS)
+
+    assert embeddings.documents == 0
+    assert store.search_text(QUERY) == sound[1]
+
+
 def test_graph_files_are_never_trusted(
-    wreck: str, open_store: Open, embeddings: HashedWords, directory: Path
+    open_store: Open, embeddings: HashedWords, directory: Path
 ) -> None:
     # More texts than Chroma's default threshold, after which it would read these files again.
     cards = [make_card(f"card-{number}") for number in range(260)]
@@ -144,18 +165,19 @@ def test_graph_files_are_never_trusted(
     store = open_store(cards)
     query = "card-77 at work"
     sound = store.search_text(query, k=1)
-    store.close()
-    files = [path for path in index_of(directory).glob("*/*") if path.is_file()]
-    assert files
     built = embeddings.documents
-    for path in files:
-        if wreck == "gone":
-            path.unlink()
-        else:
-            path.write_bytes(os.urandom(max(512, path.stat().st_size)))
-    store = open_store(cards)
-    assert embeddings.documents == built
-    assert store.search_text(query, k=1) == sound
+    for wreck in ("garbage", "gone"):
+        store.close()
+        files = [path for path in index_of(directory).glob("*/*") if path.is_file()]
+        assert files, wreck
+        for path in files:
+            if wreck == "gone":
+                path.unlink()
+            else:
+                path.write_bytes(os.urandom(max(512, path.stat().st_size)))
+        store = open_store(cards)
+        assert embeddings.documents == built, wreck
+        assert store.search_text(query, k=1) == sound, wreck
 
 
 def test_damage_under_an_open_store_does_not_stop_the_next(

@@ -71,6 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        # The client waits half a second before it asks again, unless told otherwise.
+        self.send_header("retry-after-ms", "1")
         self.end_headers()
         self.wfile.write(body)
 

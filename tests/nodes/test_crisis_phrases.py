@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes.crisis_phrases import DEFAULT_PATH, PhraseError, PhraseReading, load_phrases
@@ -67,68 +67,67 @@ def test_other_languages(entry: dict[str, Any]) -> None:
         assert PHRASES.read(near_miss) == NOTHING, near_miss
 
 
-@pytest.mark.parametrize(
-    ("text", "level", "signal"),
-    [
-        ("i want to kill myself", "high", "thoughts of suicide"),
-        ("im going to kill myself tonight", "imminent", "plan with time"),
-        ("I'm not suicidal but I wish I wouldn't wake up", "concern", "wish to be dead"),
-        ("i'm not suicidal but i want to kill myself", "high", "thoughts of suicide"),
-        ("I don't want to die. I want to kill myself", "high", "thoughts of suicide"),
-        ("i dont want to die i want to kill myself", "high", "thoughts of suicide"),
-        ("I don't want to be alive", "concern", "wish to be dead"),
-        ("i don't want to live anymore", "concern", "wish to be dead"),
-        ("i dont want to be here anymore", "concern", "wish to be dead"),
-        ("why don't i just kill myself", "high", "thoughts of suicide"),
-        ("give me one reason not to kill myself", "high", "thoughts of suicide"),
-        ("i cant stop thinking about killing myself", "high", "thoughts of suicide"),
-        ("i'd rather kill myself than go back to him", "high", "thoughts of suicide"),
-        ("i never wanted to kill myself until now", "high", "thoughts of suicide"),
-        ("i don't want to kill myself yet", "high", "thoughts of suicide"),
-        ("im scared i will kill myself", "high", "thoughts of suicide"),
-        ("my essay is on suicide, and i want to kill myself", "high", "thoughts of suicide"),
-        ("in the film he dies and i want to kill myself", "high", "thoughts of suicide"),
-        ("my dad killed himself when i was 5, i want to die", "high", "wish to be dead"),
-        ("killing myself to get away from him", "high", "thoughts of suicide"),
-        ("i cut myself with glass on purpose in the kitchen", "high", "self-harm"),
-        ("my friend says she wants to kill herself", "high", "someone else in danger"),
-        ("my son is cutting", "high", "someone else in danger"),
-        ("my son failed the exam and he says he wants to die", "high", "someone else in danger"),
-        ("she called the helpline, she wants to die", "high", "someone else in danger"),
-        ("he will kill himself if i leave him", "high", "someone else in danger"),
-        ("my friend has taken all her pills", "imminent", "someone else in danger"),
-        ("she's going to kill herself right now", "imminent", "someone else in danger"),
-    ],
-)
-def test_danger_that_a_careless_exception_would_hide(text: str, level: str, signal: str) -> None:
-    reading = PHRASES.read(text)
-    assert (reading.level, signal in reading.signals) == (level, True), reading
+HIDDEN = {
+    "i want to kill myself": ("high", "thoughts of suicide"),
+    "im going to kill myself tonight": ("imminent", "plan with time"),
+    "I'm not suicidal but I wish I wouldn't wake up": ("concern", "wish to be dead"),
+    "i'm not suicidal but i want to kill myself": ("high", "thoughts of suicide"),
+    "I don't want to die. I want to kill myself": ("high", "thoughts of suicide"),
+    "i dont want to die i want to kill myself": ("high", "thoughts of suicide"),
+    "I don't want to be alive": ("concern", "wish to be dead"),
+    "i don't want to live anymore": ("concern", "wish to be dead"),
+    "i dont want to be here anymore": ("concern", "wish to be dead"),
+    "why don't i just kill myself": ("high", "thoughts of suicide"),
+    "give me one reason not to kill myself": ("high", "thoughts of suicide"),
+    "i cant stop thinking about killing myself": ("high", "thoughts of suicide"),
+    "i'd rather kill myself than go back to him": ("high", "thoughts of suicide"),
+    "i never wanted to kill myself until now": ("high", "thoughts of suicide"),
+    "i don't want to kill myself yet": ("high", "thoughts of suicide"),
+    "im scared i will kill myself": ("high", "thoughts of suicide"),
+    "my essay is on suicide, and i want to kill myself": ("high", "thoughts of suicide"),
+    "in the film he dies and i want to kill myself": ("high", "thoughts of suicide"),
+    "my dad killed himself when i was 5, i want to die": ("high", "wish to be dead"),
+    "killing myself to get away from him": ("high", "thoughts of suicide"),
+    "i cut myself with glass on purpose in the kitchen": ("high", "self-harm"),
+    "my friend says she wants to kill herself": ("high", "someone else in danger"),
+    "my son is cutting": ("high", "someone else in danger"),
+    "my son failed the exam and he says he wants to die": ("high", "someone else in danger"),
+    "she called the helpline, she wants to die": ("high", "someone else in danger"),
+    "he will kill himself if i leave him": ("high", "someone else in danger"),
+    "my friend has taken all her pills": ("imminent", "someone else in danger"),
+    "she's going to kill herself right now": ("imminent", "someone else in danger"),
+}
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "this homework is killing me",
-        "dying of laughter",
-        "old habits die hard",
-        "i could kill for a coffee",
-        "just killing time, dead tired",
-        "in the film she kills herself",
-        "I'm writing my essay on suicide prevention",
-        "I volunteer on a crisis line",
-        "my uncle died by suicide ten years ago",
-        "I don't want to die",
-        "I'm not suicidal",
-        "I would never kill myself",
-        "I used to be suicidal, I'm fine now",
-        "kys they said to him",
-        "",
-        "   \n\t ",
-        "💀💀💀",
-    ],
-)
-def test_no_danger(text: str) -> None:
-    assert PHRASES.read(text) == NOTHING
+def test_danger_that_a_careless_exception_would_hide() -> None:
+    for text, (level, signal) in HIDDEN.items():
+        reading = PHRASES.read(text)
+        assert (reading.level, signal in reading.signals) == (level, True), (text, reading)
+
+
+HARMLESS = [
+    "this homework is killing me",
+    "dying of laughter",
+    "old habits die hard",
+    "i could kill for a coffee",
+    "just killing time, dead tired",
+    "in the film she kills herself",
+    "I'm writing my essay on suicide prevention",
+    "I volunteer on a crisis line",
+    "my uncle died by suicide ten years ago",
+    "I don't want to die",
+    "I'm not suicidal",
+    "I would never kill myself",
+    "I used to be suicidal, I'm fine now",
+    "kys they said to him",
+    "",
+    "   \n\t ",
+    "💀💀💀",
+]
+
+
+def test_no_danger() -> None:
+    assert [text for text in HARMLESS if PHRASES.read(text) != NOTHING] == []
 
 
 STYLES: dict[str, Callable[[str], str]] = {
@@ -164,9 +163,9 @@ BASES = [
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("base", BASES)
-def test_typing_style_changes_nothing(base: str, style: str) -> None:
-    assert PHRASES.read(STYLES[style](base)) == PHRASES.read(base)
+def test_typing_style_changes_nothing(style: str) -> None:
+    styled = {base: PHRASES.read(STYLES[style](base)) for base in BASES}
+    assert styled == {base: PHRASES.read(base) for base in BASES}
 
 
 def test_styles_disguise_something() -> None:
@@ -174,25 +173,24 @@ def test_styles_disguise_something() -> None:
         assert any(style(base) != base for base in BASES), name
 
 
-@pytest.mark.parametrize(
-    ("text", "plain"),
-    [
-        ("kms", "kill myself"),
-        ("Unalive", "unalive"),
-        ("sewerslide", "suicide"),
-        ("k i l l  m y s e l f", "kill myself"),
-        ("i w a n t t o d i e", "i want to die"),
-        ("ctb", "kill myself"),
-        ("kys", "kill yourself"),
-        ("idk i cant, im gonna go", "i do not know i cannot, i am going to go"),
-        ("We\u2019re ill; we\u2019ll go", "we are ill. we will go"),
-        ("soooo good!!! 411 1st 4am", "so good. 411 1st 4am"),
-        ("f*** this s*** b*tch", "f this s b tch"),
-        ("it is 3 a m", "it is 3 a m"),
-    ],
-)
-def test_normalise(text: str, plain: str) -> None:
-    assert PHRASES.normalise(text) == plain
+PLAIN = {
+    "kms": "kill myself",
+    "Unalive": "unalive",
+    "sewerslide": "suicide",
+    "k i l l  m y s e l f": "kill myself",
+    "i w a n t t o d i e": "i want to die",
+    "ctb": "kill myself",
+    "kys": "kill yourself",
+    "idk i cant, im gonna go": "i do not know i cannot, i am going to go",
+    "We\u2019re ill; we\u2019ll go": "we are ill. we will go",
+    "soooo good!!! 411 1st 4am": "so good. 411 1st 4am",
+    "f*** this s*** b*tch": "f this s b tch",
+    "it is 3 a m": "it is 3 a m",
+}
+
+
+def test_normalise() -> None:
+    assert {text: PHRASES.normalise(text) for text in PLAIN} == PLAIN
 
 
 PIECES = st.lists(
@@ -203,6 +201,7 @@ PIECES = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.one_of(st.text(), PIECES.map(" ".join), PIECES.map("".join)))
 def test_reading_any_text_never_fails_and_plain_text_stays(text: str) -> None:
     plain = PHRASES.normalise(text)
@@ -214,12 +213,14 @@ def test_reading_any_text_never_fails_and_plain_text_stays(text: str) -> None:
 
 
 def test_danger_is_found_anywhere_in_a_long_post() -> None:
-    calm = [row["text"] for row in CHAT if row["level"] == "none"]
-    post = "\n".join(calm)[:20_000].rsplit("\n", 1)[0]
-    assert PHRASES.read(post) == NOTHING
-    for hit in HITS:
+    calm = "\n".join(row["text"] for row in CHAT if row["level"] == "none")
+    long, short = (calm[:size].rsplit("\n", 1)[0] for size in (20_000, 1_500))
+    assert PHRASES.read(long) == NOTHING
+    for number, hit in enumerate(HITS):
+        # A long post takes long, and what stands before a hit is the same for all.
+        post = long if number % 15 == 0 else short
         assert PHRASES.read(f"{post}\n{hit}") == PHRASES.read(hit), hit
-    assert PHRASES.read(f"{HITS[0]}\n{post}") == PHRASES.read(HITS[0])
+    assert PHRASES.read(f"{HITS[0]}\n{long}") == PHRASES.read(HITS[0])
 
 
 def test_the_quick_test_before_a_pattern_hides_nothing() -> None:
@@ -237,19 +238,17 @@ NASTY = [
 
 
 def seconds(text: str) -> float:
-    spent = []
-    for _ in range(3):
-        start = time.process_time()
-        PHRASES.read(text)
-        spent.append(time.process_time() - start)
-    return min(spent)
+    start = time.process_time()
+    PHRASES.read(text)
+    return time.process_time() - start
 
 
 @pytest.mark.parametrize("unit", NASTY)
 def test_reading_time_grows_with_the_text_and_not_faster(unit: str) -> None:
     short, long = ((unit * size)[:size] for size in (8_000, 64_000))
-    # Eight times the text: linear takes about 8 times as long, quadratic 64 times.
-    assert seconds(long) < 24 * max(seconds(short), 0.005)
+    # Eight times the text: linear takes about 8 times as long, quadratic 64 times. Measured
+    # again where other work on the machine got in the way.
+    assert any(seconds(long) < 24 * max(seconds(short), 0.005) for _ in range(3))
 
 
 def test_chat_examples_without_danger_give_no_alarm() -> None:

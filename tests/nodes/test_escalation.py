@@ -1,7 +1,9 @@
 """The node escalate: every path rendered and read, and no path without a safe answer."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise, product
 from typing import Any
 
@@ -24,8 +26,6 @@ LEVELS: tuple[CrisisLevel, ...] = ("concern", "high", "imminent", "unknown")
 SIGNALS: tuple[tuple[str, ...], ...] = ((), (SOMEONE_ELSE,), (SELF_HARM,))
 # None: nobody has said. XX: said, but not in the registry. RO: in it without a line.
 COUNTRIES = (None, "XX", "RO", "US", "GB", "NP", "DE", "BE", "DK", "ZA", "AE")
-
-PATHS = list(product(LEVELS, SIGNALS, COUNTRIES))
 
 FORBIDDEN = re.compile(
     r"commit\w* suicide|everything will|will be (ok|okay|fine)|\bat least\b|don't worry|calm down"
@@ -78,47 +78,50 @@ def grade(text: str) -> float:
     return 0.39 * len(words) / len(sentences(text)) + 11.8 * total / len(words) - 15.59
 
 
-@pytest.mark.parametrize(("level", "signals", "country"), PATHS)
-def test_every_path_is_safe_to_read(
-    level: CrisisLevel, signals: tuple[str, ...], country: str | None
-) -> None:
-    known = REGISTRY.country(country)
-    said = [text for text, _ in thread(level, signals, country, 10)]
-    for turn, text in enumerate(said):
-        assert not FORBIDDEN.search(text)
-        assert not re.search(r"[{}]|  |\bNone\b", text)
-        assert text[0].isupper()
-        assert text[-1] in ".?)"
-        assert "?" in text or turn >= 6
-        assert grade(text) <= 7
-        assert all(REGISTRY.allows_number(number) for number in numbers(text)), numbers(text)
-        for site in re.findall(r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|br)\b\S*", text):
-            assert REGISTRY.allows_url(site.rstrip(").,:;"))
+@cache
+def ten_turns(level: CrisisLevel, signals: tuple[str, ...], country: str | None) -> tuple[str, ...]:
+    return tuple(text for text, _ in thread(level, signals, country, 10))
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_every_path_is_safe_to_read(level: CrisisLevel) -> None:
+    for signals, country in product(SIGNALS, COUNTRIES):
+        known = REGISTRY.country(country)
         # A way to a human, each time.
         ways = [LOCAL_EMERGENCY, FALLBACK_SITE]
         if known:
             ways += [*known.emergency, *(line.name for line in known.lines)]
-        assert any(way in text for way in ways)
-        if known is None:
-            assert not numbers(text)
+        for turn, text in enumerate(ten_turns(level, signals, country)):
+            case = (signals, country, turn, text)
+            assert not FORBIDDEN.search(text), case
+            assert not re.search(r"[{}]|  |\bNone\b", text), case
+            assert text[0].isupper(), case
+            assert text[-1] in ".?)", case
+            assert "?" in text or turn >= 6, case
+            assert grade(text) <= 7, case
+            assert all(REGISTRY.allows_number(number) for number in numbers(text)), case
+            for site in re.findall(r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|br)\b\S*", text):
+                assert REGISTRY.allows_url(site.rstrip(").,:;")), case
+            assert any(way in text for way in ways), case
+            assert known or not numbers(text), case
 
 
-@pytest.mark.parametrize(("level", "signals", "country"), PATHS)
-def test_ten_crisis_turns_say_no_sentence_twice(
-    level: CrisisLevel, signals: tuple[str, ...], country: str | None
-) -> None:
-    said = [one for text, _ in thread(level, signals, country, 10) for one in sentences(text)]
-    assert sorted({one for one in said if said.count(one) > 1}) == []
+@pytest.mark.parametrize("level", LEVELS)
+def test_ten_crisis_turns_say_no_sentence_twice(level: CrisisLevel) -> None:
+    for signals, country in product(SIGNALS, COUNTRIES):
+        said = Counter(
+            one for text in ten_turns(level, signals, country) for one in sentences(text)
+        )
+        assert [one for one, times in said.items() if times > 1] == [], (signals, country)
 
 
-@pytest.mark.parametrize(("level", "signals", "country"), PATHS)
-def test_a_first_reply_fits_a_chat_and_later_ones_are_shorter(
-    level: CrisisLevel, signals: tuple[str, ...], country: str | None
-) -> None:
-    lengths = [len(text.split()) for text, _ in thread(level, signals, country, 10)]
-    assert 55 <= lengths[0] <= 115
-    assert all(20 <= length < lengths[0] for length in lengths[1:])
-    assert max(lengths[1:]) <= 80
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_first_reply_fits_a_chat_and_later_ones_are_shorter(level: CrisisLevel) -> None:
+    for signals, country in product(SIGNALS, COUNTRIES):
+        opening, *later = (len(text.split()) for text in ten_turns(level, signals, country))
+        assert 55 <= opening <= 115, (signals, country)
+        assert all(20 <= length < opening for length in later), (signals, country)
+        assert max(later) <= 80, (signals, country)
 
 
 def test_twenty_turns_bring_back_the_words_said_longest_ago() -> None:
@@ -149,19 +152,16 @@ def test_high_asks_for_plan_means_and_time() -> None:
     assert "102 (ambulance) or 100 (police)" in text
 
 
-@pytest.mark.parametrize("signals", SIGNALS)
-@pytest.mark.parametrize("country", COUNTRIES)
-def test_imminent_puts_the_emergency_number_first(
-    signals: tuple[str, ...], country: str | None
-) -> None:
-    known = REGISTRY.country(country)
-    number = known.emergency[0] if known else LOCAL_EMERGENCY
-    text = first("imminent", signals, country)
-    at = text.index(number)
-    assert len(text[:at].split()) <= 25
-    assert at < text.index("?")
-    means = next(t for t in TEXTS.texts if t.part == "means_safety" and t.text in text)
-    assert at < text.index(means.text) < text.index("?")
+def test_imminent_puts_the_emergency_number_first() -> None:
+    for signals, country in product(SIGNALS, COUNTRIES):
+        known = REGISTRY.country(country)
+        number = known.emergency[0] if known else LOCAL_EMERGENCY
+        text = first("imminent", signals, country)
+        at = text.index(number)
+        assert len(text[:at].split()) <= 25, (signals, country)
+        assert at < text.index("?"), (signals, country)
+        means = next(t for t in TEXTS.texts if t.part == "means_safety" and t.text in text)
+        assert at < text.index(means.text) < text.index("?"), (signals, country)
 
 
 def test_imminent_repeats_the_emergency_number_each_turn() -> None:

@@ -55,7 +55,9 @@ def test_sentences_reach_whoever_listens_in_order() -> None:
 
 
 def test_outside_a_run_nobody_listens() -> None:
-    release(["One."])
+    sentences = iter(["One."])
+    release(sentences)
+    assert list(sentences) == ["One."]
 
 
 # --- Guarded streaming --------------------------------------------------------------------------

@@ -1,0 +1,105 @@
+"""The perception adapter: low-rank changes to the encoder, trained for the three readings.
+
+LoRA (Hu et al. 2021) adds `scale * B @ A` to a linear layer's weight. The sums are taken once, at
+load, in a copy that shares the embeddings with the plain encoder: a reading costs what a plain
+pass costs, retrieval keeps the plain vectors, and no adapter library is needed to run.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from models.encoder import SentenceEncoder
+from models.heads import WEIGHTS_DIR, HeadError, check_sum, write_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from transformers import PreTrainedModel
+
+ADAPTER: Final = "adapter"
+"""The file's name in the folder of weights, without its ending."""
+
+
+def save_adapter(
+    layers: Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]],
+    scale: float,
+    encoder_id: str,
+    folder: Path,
+) -> Path:
+    """Write an adapter in half precision and record its checksum in the folder's manifest.
+
+    Args:
+        layers: for the name of each linear layer, A of shape (rank, inputs) and B of shape
+            (outputs, rank).
+        scale: what the product of the two is multiplied with.
+        encoder_id: the encoder that the adapter was trained on.
+        folder: where the weights are kept.
+    """
+    tensors = {
+        f"{name}.{part}": matrix.astype(np.float16)
+        for name, pair in layers.items()
+        for part, matrix in zip("AB", pair, strict=True)
+    }
+    metadata = {"encoder": encoder_id, "scale": json.dumps(scale)}
+    return write_tensors(tensors, metadata, ADAPTER, folder)
+
+
+def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> SentenceEncoder:
+    """Return the encoder that the heads read: a copy with the adapter's weights added.
+
+    Its id names the plain encoder and the adapter's checksum; the heads record it.
+
+    Raises:
+        HeadError: the file is missing, damaged, or made for another encoder.
+    """
+    path = (folder or WEIGHTS_DIR) / f"{ADAPTER}.safetensors"
+    digest = check_sum(path)
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        scale = float(json.loads(metadata["scale"]))
+    except (OSError, SafetensorError, ValueError, KeyError) as exc:
+        raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
+    if metadata.get("encoder") != encoder.id:
+        raise HeadError(
+            f"{path} was trained for the encoder {metadata.get('encoder')!r}, not {encoder.id!r}: "
+            "train again or change EMPATHY_ENCODER"
+        )
+    transformer = transformer_of(encoder)
+    # The embeddings are half of the weights and no adapter changes them.
+    shared = {id(each): each for each in transformer.get_input_embeddings().parameters()}
+    model = copy.deepcopy(encoder.model, shared)
+    adapted = SentenceEncoder(model, f"{encoder.id}+{digest[:12]}")
+    try:
+        _add(transformer_of(adapted), tensors, scale)
+    except (AttributeError, RuntimeError, KeyError) as exc:
+        raise HeadError(f"{path} does not fit the encoder ({type(exc).__name__})") from exc
+    return adapted
+
+
+def transformer_of(encoder: SentenceEncoder) -> PreTrainedModel:
+    """Return the encoder's transformer, whose linear layers an adapter changes."""
+    model: PreTrainedModel = encoder.model[0].auto_model  # type: ignore[assignment]
+    return model
+
+
+def _add(
+    transformer: PreTrainedModel, tensors: Mapping[str, NDArray[np.float16]], scale: float
+) -> None:
+    import torch
+
+    for name in (key.removesuffix(".A") for key in tensors if key.endswith(".A")):
+        layer = transformer.get_submodule(name)
+        assert isinstance(layer, torch.nn.Linear)
+        down, up = (torch.from_numpy(tensors[f"{name}.{part}"]).float() for part in "AB")
+        with torch.no_grad():
+            layer.weight += (scale * up @ down).to(layer.weight.device)

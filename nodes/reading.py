@@ -1,0 +1,53 @@
+"""The texts that the heads read, and their vectors: one batched pass for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from models.encoder import Encoder, Vector, pool
+from models.features import conversation_text
+
+_MOOD_CHARS: Final = 2000
+"""How much of the end of each message emotion and intent are read from."""
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """Turns a person's messages into what the heads were trained on.
+
+    Texts are normalised first, so that typing style changes no reading; `encoder` carries the
+    adapter. What was read once is found in the encoder's cache.
+    """
+
+    encoder: Encoder
+    normalise: Callable[[str], str]
+    max_chars: int
+    """Longer messages are not read: the crisis check reports them as unreadable."""
+
+    def message(self, text: str) -> Vector:
+        """Return one unit vector per window of a message: (windows, dimensions)."""
+        return self.encoder.encode([self._plain(text)])[0]
+
+    def conversation(self, person: Sequence[str]) -> Vector:
+        """Return the unit vector of the person's latest messages: (dimensions,)."""
+        return pool(self.encoder.encode([self._conversation(person)])[0])
+
+    def read_ahead(self, conversations: Sequence[Sequence[str]], recent: int) -> None:
+        """Encode in one batch what the readings of these conversations will ask for.
+
+        Args:
+            conversations: the person's messages of each, oldest first; none may be empty.
+            recent: how many of the latest messages are read one by one.
+        """
+        texts = [self._conversation(person) for person in conversations]
+        for person in conversations:
+            texts += [self._plain(text) for text in person[-recent:] if len(text) <= self.max_chars]
+        self.encoder.encode(texts)
+
+    def _conversation(self, person: Sequence[str]) -> str:
+        return conversation_text([self._plain(text[-_MOOD_CHARS:]) for text in person])
+
+    def _plain(self, text: str) -> str:
+        return self.normalise(text) or text
