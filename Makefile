@@ -54,8 +54,8 @@ format: .venv/.dev ## Format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-eval: .venv/.dev ## Measure the readings on held-out text
-	@$(EMPATHY) evaluate crisis
+eval: .venv/.dev ## Measure all readings on held-out text, beside baselines
+	@$(EMPATHY) evaluate
 
 bench: .venv/.dev ## Measure speed and memory, side by side
 	@$(EMPATHY) bench

@@ -187,20 +187,36 @@ def stats(as_json: Json = False) -> None:
 
 @app.command()
 def evaluate(
-    suite: Annotated[str, typer.Argument(help="What to measure: crisis.")] = "crisis",
+    suite: Annotated[
+        str | None,
+        typer.Argument(metavar="[emotion|intent|crisis]", help="What to measure; default: all."),
+    ] = None,
     data: Annotated[
-        Path | None, typer.Option(help="JSON lines of {text, level}; default: those shipped.")
+        Path | None,
+        typer.Option(help="Folder of the data; for crisis JSON lines of {text, level}."),
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for the pictures; default: the user's cache.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a reading on text that it was not trained on."""
-    from evaluation.crisis import evaluate_crisis, table
+    """Measure the readings on text that they were not trained on, beside baselines."""
+    from evaluation.run import EvaluationError
+    from evaluation.run import evaluate as run
+    from evaluation.tables import layout
     from graph.resources import load_perception
+    from training.data import DataError
 
-    if suite != "crisis":
-        raise typer.BadParameter(f"no suite {suite!r}; there is: crisis")
-    report = evaluate_crisis(load_perception(Settings()), data)
-    typer.echo(json.dumps(report) if as_json else table(report))
+    try:
+        reports, drawn = run(suite, data, pictures, lambda: load_perception(Settings()))
+    except (DataError, EvaluationError) as exc:
+        typer.echo(f"error: {exc}", err=True)
+        raise typer.Exit(2) from exc
+    if as_json:
+        typer.echo(json.dumps(reports | {"pictures": [str(path) for path in drawn]}))
+        return
+    typer.echo(layout(reports))
+    typer.echo("\nPictures: " + ", ".join(str(path) for path in drawn))
 
 
 @app.command()
@@ -268,7 +284,7 @@ def main() -> None:
         if show is not None:  # click's own errors know how to print themselves
             show()
             sys.exit(getattr(exc, "exit_code", 2))
-        typer.echo(f"error: {exc or type(exc).__name__}", err=True)
+        typer.echo(f"error: {str(exc) or type(exc).__name__}", err=True)
         sys.exit(1)
     # Without click's standalone mode, an exit status comes back as the result.
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,11 +2,13 @@
 
 `empathy bench` prints: everything before the language model, the crisis branch, tokens a second
 of the generation node beside the same model called bare, the start of `empathy chat`, the import
-of `graph.build`, and resident memory.
+of `graph.build`, resident memory, and for the readings: one new message beside one pass of the
+plain encoder, messages a second in batches, and what the adapter adds to memory.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import statistics
@@ -21,6 +23,7 @@ from langchain_core.runnables import RunnableConfig
 from tqdm import tqdm
 
 from graph.build import build_graph
+from graph.lines import annotate, read_all
 from graph.resources import Resources, load_resources
 from graph.settings import Settings
 from graph.state import State
@@ -37,10 +40,14 @@ _CRISES: Final = ("I want to die", "I want to kill myself", "I have a plan to en
 _GOALS: Final = {
     "before the model, median ms": 40.0,
     "crisis branch, median ms": 60.0,
+    "three readings of a new message, median ms": 25.0,
+    "memory added by the adapter, MB": 300.0,
     "first answer of `empathy chat --once`, s": 15.0,
     "import graph.build, s": 2.0,
     "resident memory, MB": 1500.0,
 }
+_BATCHED: Final = 1000
+"""Messages of the batched run."""
 
 
 def run(turns: int) -> dict[str, Any]:
@@ -54,6 +61,7 @@ def run(turns: int) -> dict[str, Any]:
         "import graph.build, s": round(import_seconds, 2),
     }
     figures |= _perception(resources, turns)
+    figures |= _readings(resources, turns)
     if resources.chat is not None:
         figures |= _generation(resources)
         command = [sys.executable, "-m", "cli", "chat", "--once", "hello"]
@@ -92,6 +100,44 @@ def _perception(resources: Resources, turns: int) -> dict[str, Any]:
         "before the model, median ms": median_ms(_SITUATIONS),
         "crisis branch, median ms": median_ms(_CRISES),
     }
+
+
+def _readings(resources: Resources, turns: int) -> dict[str, Any]:
+    """Time the three readings of new messages, one by one and in batches."""
+    seen = resources.perception
+    if seen.encoder is None:
+        return {}
+    encoder = seen.encoder
+
+    def new(i: int, name: str) -> str:
+        return f"{_SITUATIONS[i % len(_SITUATIONS)]}, {name} {i}"
+
+    for i in range(3):
+        read_all([HumanMessage(new(i, "warming up"))], seen)
+    plain = _timed(lambda i: encoder.encode([new(i, "plain")]), turns)
+    read = _timed(lambda i: read_all([HumanMessage(new(i, "read"))], seen), turns)
+    lines = [json.dumps({"text": new(i, "batched")}) for i in range(_BATCHED)]
+    start = time.perf_counter()
+    count = sum(1 for _ in annotate(lines, seen))
+    return {
+        "one pass of the plain encoder, median ms": round(statistics.median(plain) * 1000, 1),
+        "three readings of a new message, median ms": round(statistics.median(read) * 1000, 1),
+        "annotated messages/s (goal: at least 150)": round(count / (time.perf_counter() - start)),
+        "memory added by the adapter, MB": _adapter_mb(),
+    }
+
+
+def _adapter_mb() -> int:
+    """Return what loading the adapter adds to the memory of a process with the plain encoder."""
+    script = (
+        "from benchmarks.run import _resident_mb\n"
+        "from models.adapter import load_adapted\n"
+        "from models.encoder import load_encoder\n"
+        "plain = load_encoder(); plain.encode(['a message']); before = _resident_mb()\n"
+        "load_adapted(plain).encode(['a message']); print(_resident_mb() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+    return round(float(done.stdout.split()[-1]))
 
 
 def _generation(resources: Resources) -> dict[str, Any]:

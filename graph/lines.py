@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert_to_messages
 
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 BATCH = 64
-_NO_INTENT: Record = {"label": "acknowledging", "scores": {}}
+_READ_REPLIES: Final = 2
+"""The listener's latest replies, whose intents the prediction of the next one looks at."""
+
+_NO_INTENT: Final[Record] = {"label": "acknowledging", "scores": {}}
 
 
 class LineError(ValueError):
@@ -99,9 +102,13 @@ def annotate(lines: Iterable[str], seen: Perception) -> Iterator[Record]:
             except LineError as exc:
                 parsed.append((number, None, [], str(exc)))
         if seen.reader:
-            talks = [read_conversation(messages).person for _, _, messages, _ in parsed]
+            talks = [read_conversation(messages) for _, _, messages, _ in parsed]
             # One batched pass; the readings below find their vectors in the encoder's cache.
-            seen.reader.read_ahead([person for person in talks if person], WINDOW)
+            seen.reader.read_ahead(
+                [talk.person for talk in talks if talk.person],
+                WINDOW,
+                [reply for talk in talks for reply in talk.replies[-_READ_REPLIES:]],
+            )
         for number, maybe, messages, error in parsed:
             if maybe is None:
                 yield {"error": error, "line": number}
@@ -127,12 +134,19 @@ def read_all(messages: list[AnyMessage], seen: Perception) -> Record:
 def _intent(
     messages: list[AnyMessage], talk: Conversation, reader: TextReader, seen: Perception
 ) -> Record:
+    head = seen.reply_intent_head
+    done = (
+        [head.scores(pool(reader.message(reply))) for reply in talk.replies[-_READ_REPLIES:]]
+        if head
+        else []
+    )
     if messages and isinstance(messages[-1], AIMessage) and talk.replies:
-        if seen.reply_intent_head is None:
+        if not done:
             return _NO_INTENT
-        scores = seen.reply_intent_head.scores(pool(reader.message(talk.replies[-1])))
+        scores = done[-1]
     elif talk.person and seen.intent_head:
-        scores = predict_intent(reader, seen.intent_head, talk.person, [])
+        earlier = [next(iter(each)) for each in done]
+        scores = predict_intent(reader, seen.intent_head, talk.person, earlier)
     else:
         return _NO_INTENT
     return {"label": next(iter(scores)), "scores": scores}

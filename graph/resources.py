@@ -19,10 +19,11 @@ from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
 from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
 from knowledge.helplines import Registry, load_registry
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
+from knowledge.reply_parts import load_reply_parts
 from models.adapter import load_adapted
 from models.encoder import EncoderEmbeddings, SentenceEncoder, load_encoder
 from models.heads import HeadName, LinearHead, load_head
-from nodes.compose import Composer, load_reply_parts
+from nodes.compose import Composer
 from nodes.crisis import CrisisReader
 from nodes.crisis_phrases import load_phrases
 from nodes.reading import TextReader

@@ -16,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from models.encoder import SentenceEncoder
-from models.heads import WEIGHTS_DIR, HeadError, check_sum, write_tensors
+from models.heads import RESTORE, WEIGHTS_DIR, HeadError, check_sum, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +67,8 @@ def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> Senten
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         scale = float(json.loads(metadata["scale"]))
-    except (OSError, SafetensorError, ValueError, KeyError) as exc:
-        raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as exc:
+        raise HeadError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
     if metadata.get("encoder") != encoder.id:
         raise HeadError(
             f"{path} was trained for the encoder {metadata.get('encoder')!r}, not {encoder.id!r}: "
@@ -81,8 +81,8 @@ def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> Senten
     adapted = SentenceEncoder(model, f"{encoder.id}+{digest[:12]}")
     try:
         _add(transformer_of(adapted), tensors, scale)
-    except (AttributeError, RuntimeError, KeyError) as exc:
-        raise HeadError(f"{path} does not fit the encoder ({type(exc).__name__})") from exc
+    except (AttributeError, RuntimeError, ValueError) as exc:
+        raise HeadError(f"{path} does not fit the encoder ({exc}): {RESTORE}") from exc
     return adapted
 
 
@@ -97,9 +97,17 @@ def _add(
 ) -> None:
     import torch
 
-    for name in (key.removesuffix(".A") for key in tensors if key.endswith(".A")):
+    names = {key.removesuffix(".A").removesuffix(".B") for key in tensors}
+    if not names or {f"{name}.{part}" for name in names for part in "AB"} != set(tensors):
+        raise ValueError("not a pair A and B for each layer")
+    for name in sorted(names):
         layer = transformer.get_submodule(name)
-        assert isinstance(layer, torch.nn.Linear)
+        if not isinstance(layer, torch.nn.Linear):
+            raise ValueError(f"{name} is not a linear layer")
         down, up = (torch.from_numpy(tensors[f"{name}.{part}"]).float() for part in "AB")
+        change = scale * up @ down
+        # A single row or column would silently be spread over the whole weight.
+        if change.shape != layer.weight.shape:
+            raise ValueError(f"{name} has the shape {tuple(layer.weight.shape)}")
         with torch.no_grad():
-            layer.weight += (scale * up @ down).to(layer.weight.device)
+            layer.weight += change.to(layer.weight.device)

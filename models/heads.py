@@ -18,6 +18,7 @@ from models.encoder import Vector
 
 WEIGHTS_DIR: Final = Path(__file__).parent / "weights"
 MANIFEST: Final = "SHA256SUMS"
+RESTORE: Final = "restore the file or train it again"
 
 HeadName = Literal["emotion", "intent", "reply_intent", "crisis"]
 
@@ -99,15 +100,15 @@ def load_head(name: HeadName, encoder_id: str, folder: Path | None = None) -> Li
             weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
             thresholds = file.get_tensor("thresholds")
         labels = tuple(json.loads(metadata["labels"]))
-    except (OSError, SafetensorError, ValueError, KeyError) as exc:
-        raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as exc:
+        raise HeadError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
     if metadata.get("encoder") != encoder_id:
         raise HeadError(
             f"{path} was trained for the encoder {metadata.get('encoder')!r}, not {encoder_id!r}: "
             "train the heads again or change EMPATHY_ENCODER"
         )
     if weight.shape[0] != len(labels) or bias.shape != (len(labels),):
-        raise HeadError(f"{path} has {len(labels)} labels for {weight.shape[0]} rows")
+        raise HeadError(f"{path} has {len(labels)} labels for {weight.shape[0]} rows: {RESTORE}")
     return LinearHead(labels, weight, bias, tuple(float(t) for t in thresholds))
 
 
@@ -136,11 +137,11 @@ def check_sum(path: Path) -> str:
         digest = _sha256(path)
         expected = _read_manifest(path.parent).get(path.name)
     except FileNotFoundError as exc:
-        raise HeadError(f"{exc.filename} is missing: restore the file or train it again") from exc
+        raise HeadError(f"{exc.filename} is missing: {RESTORE}") from exc
     except (OSError, ValueError) as exc:
-        raise HeadError(f"{path} cannot be read ({type(exc).__name__})") from exc
+        raise HeadError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
     if digest != expected:
-        raise HeadError(f"{path} does not match {MANIFEST}: restore the file or train it again")
+        raise HeadError(f"{path} does not match {MANIFEST}: {RESTORE}")
     return digest
 
 

@@ -11,11 +11,9 @@ from functools import cached_property
 from typing import Final
 
 from graph.state import Intent, Strategy
-from knowledge.reply_parts import Cues, ReplyParts, load_reply_parts
+from knowledge.reply_parts import Cues, ReplyParts
 from nodes.compose_draft import MOST_SENTENCES, Draft, split_sentences, start_draft, words_of
 from nodes.compose_reading import TENTATIVE, MessageReader, Reading
-
-__all__ = ["Composer", "load_reply_parts"]
 
 _FEWEST_WORDS: Final = 11  # before the ending, so that a reply is more than a formula
 _LONGEST_STEP: Final = 55

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from models.encoder import Encoder, Vector, pool
-from models.features import conversation_text
+from models.features import RECENT_MESSAGES, conversation_text
 
 _MOOD_CHARS: Final = 2000
 """How much of the end of each message emotion and intent are read from."""
@@ -34,20 +34,24 @@ class TextReader:
         """Return the unit vector of the person's latest messages: (dimensions,)."""
         return pool(self.encoder.encode([self._conversation(person)])[0])
 
-    def read_ahead(self, conversations: Sequence[Sequence[str]], recent: int) -> None:
+    def read_ahead(
+        self, conversations: Sequence[Sequence[str]], recent: int, replies: Sequence[str] = ()
+    ) -> None:
         """Encode in one batch what the readings of these conversations will ask for.
 
         Args:
             conversations: the person's messages of each, oldest first; none may be empty.
             recent: how many of the latest messages are read one by one.
+            replies: further texts that will be read one by one.
         """
         texts = [self._conversation(person) for person in conversations]
         for person in conversations:
             texts += [self._plain(text) for text in person[-recent:] if len(text) <= self.max_chars]
-        self.encoder.encode(texts)
+        self.encoder.encode(texts + [self._plain(text) for text in replies])
 
     def _conversation(self, person: Sequence[str]) -> str:
-        return conversation_text([self._plain(text[-_MOOD_CHARS:]) for text in person])
+        recent = person[-RECENT_MESSAGES:]
+        return conversation_text([self._plain(text[-_MOOD_CHARS:]) for text in recent])
 
     def _plain(self, text: str) -> str:
         return self.normalise(text) or text

@@ -20,18 +20,20 @@ from graph.settings import Settings
 from graph.state import Strategy
 from knowledge.helplines import Registry, load_registry
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
+from knowledge.reply_parts import load_reply_parts
 from models.chat import ChatError
-from models.encoder import SentenceEncoder, Vector, unit
+from models.encoder import Encoder, SentenceEncoder, Vector, unit
 from models.heads import LinearHead
-from models.labels import CRISIS_LEVELS, EMOTIONS, INTENTS
-from nodes.compose import Composer, load_reply_parts
+from models.labels import CRISIS_LEVELS, EMOTION_LABELS, INTENTS
+from nodes.compose import Composer
 from nodes.crisis import CrisisReader
 from nodes.crisis_phrases import CrisisPhrases, load_phrases
+from nodes.reading import TextReader
 from nodes.review.reviewer import Reviewer
 from nodes.review.rules import load_review_rules
 
 DIMS: Final = 32
-INTENT_FEATURES: Final = 2 * DIMS + len(EMOTIONS) + 5 + 2 * (len(INTENTS) + 1)
+INTENT_FEATURES: Final = DIMS + 5 + 2 * (len(INTENTS) + 1)
 """What `models.features.intent_features` makes of vectors with `DIMS` dimensions."""
 
 
@@ -72,12 +74,9 @@ class FakeEncoder(SentenceEncoder):
         self, *, dims: int = DIMS, max_seq_length: int = 256, error: Exception | None = None
     ) -> None:
         self.fake = FakeSentenceModel(dims, max_seq_length, error)
-        super().__init__(cast(Any, self.fake), "fake-encoder")
-
-    @property
-    def passes(self) -> Counter[str]:
+        self.passes = self.fake.passes
         """How often each text, or window of one, went through the model."""
-        return self.fake.passes
+        super().__init__(cast(Any, self.fake), "fake-encoder")
 
     @property
     def calls(self) -> int:
@@ -251,18 +250,26 @@ def real_reviewer() -> Reviewer:
     return Reviewer(load_review_rules(), real_registry())
 
 
+def fake_reader(encoder: Encoder | None = None, max_chars: int = 20_000) -> TextReader:
+    """Build a reader on `encoder`, or on a `FakeEncoder`, that normalises as the real one."""
+    return TextReader(encoder or FakeEncoder(), real_phrases().normalise, max_chars)
+
+
 def fake_perception(**overrides: Any) -> Perception:
-    """Build a perception on `FakeEncoder`; `crisis_head` may stand for `crisis_reader`."""
-    encoder = overrides.get("encoder", FakeEncoder())
-    crisis_head = overrides.pop("crisis_head", fake_crisis_head())
+    """Build a perception on `FakeEncoder`; `crisis_head` may stand for `crisis_reader`.
+
+    As when loading: without an encoder there is no reader, without a reader no crisis reader.
+    """
+    encoder = overrides.setdefault("encoder", FakeEncoder())
+    reader = overrides.setdefault("reader", fake_reader(encoder) if encoder else None)
+    head = overrides.pop("crisis_head", fake_crisis_head())
     whole = Perception(
         encoder=encoder,
-        emotion_head=fake_head(EMOTIONS),
+        reader=reader,
+        emotion_head=fake_head(EMOTION_LABELS),
         intent_head=fake_head(INTENTS, INTENT_FEATURES),
         reply_intent_head=fake_head(INTENTS),
-        crisis_reader=CrisisReader(encoder, crisis_head, real_phrases(), 20_000)
-        if encoder and crisis_head
-        else None,
+        crisis_reader=CrisisReader(reader, head, real_phrases()) if reader and head else None,
     )
     return replace(whole, **overrides)
 

@@ -118,11 +118,12 @@ class Heads:
             "reply_intent": INTENTS,
             "crisis": CRISIS_LEVELS,
         }
+        state = self.layers.state_dict()
         heads = {}
-        for name, layer in self.layers.items():
-            weight = layer.weight.detach().numpy().copy()
+        for name, each in labels.items():
+            weight = _array(state[f"{name}.weight"])
             weight[:, : weight.shape[1] - (_POSITION_SIZE if name == "intent" else 0)] *= scale
-            heads[name] = LinearHead(labels[name], weight, layer.bias.detach().numpy().copy())
+            heads[name] = LinearHead(each, weight, _array(state[f"{name}.bias"]))
         return heads
 
 
@@ -168,7 +169,7 @@ class _Run:
         self.recipe, self.examples, self.tokenizer = recipe, examples, encoder.model.tokenizer
         # Evaluation mode leaves dropout out; the plain encoder stays as it is.
         self.model = get_peft_model(copy.deepcopy(transformer_of(encoder)), config).eval()
-        self.heads = Heads(int(encoder.model.get_sentence_embedding_dimension() or 0))
+        self.heads = Heads(int(encoder.model.get_embedding_dimension() or 0))
         groups = [
             {"params": self._adapter(), "lr": recipe.adapter_rate},
             {"params": list(self.heads.layers.parameters()), "lr": recipe.head_rate},
@@ -194,7 +195,7 @@ class _Run:
             for epoch in range(self.step // self.steps_per_epoch, self.recipe.epochs):
                 for batch in self._batches(epoch)[self.step % self.steps_per_epoch :]:
                     loss = self.heads.loss(self._vectors(batch), batch, self.recipe)
-                    loss.backward()
+                    torch.autograd.backward(loss)
                     torch.nn.utils.clip_grad_norm_(self._adapter(), 1.0)
                     self.optimizer.step()
                     self.schedule.step()
@@ -270,7 +271,9 @@ class _Run:
         )
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
         special = torch.isin(ids, torch.tensor(self.tokenizer.all_special_ids))
-        hidden = (torch.rand(ids.shape) < self.recipe.masked) & ~special
+        # Seeded by the step, so that a resumed run masks the words that an unbroken one would.
+        random = torch.Generator().manual_seed(self.recipe.seed + self.step)
+        hidden = (torch.rand(ids.shape, generator=random) < self.recipe.masked) & ~special
         ids = ids.masked_fill(hidden, self.tokenizer.mask_token_id)
         states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(-1).to(states.dtype)

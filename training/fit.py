@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
+from evaluation import metrics
 from models.encoder import Vector
 from models.heads import LinearHead
 
@@ -55,21 +56,10 @@ def calibrate(head: LinearHead, features: Vector, labels: Sequence[str]) -> Line
 
 def top_k(head: LinearHead, features: Vector, labels: Sequence[str], k: int = 1) -> float:
     """Return the share of examples whose label is among the k most probable."""
-    order = np.argsort(-head.probabilities(features), axis=1)[:, :k]
-    hits = [head.labels.index(label) in row for label, row in zip(labels, order, strict=True)]
-    return float(np.mean(hits))
+    return metrics.top_k(head.probabilities(features), metrics.indices(labels, head.labels), k)
 
 
-def calibration_error(
-    head: LinearHead, features: Vector, labels: Sequence[str], bins: int = 15
-) -> float:
+def calibration_error(head: LinearHead, features: Vector, labels: Sequence[str]) -> float:
     """Return the expected calibration error of the top label (Naeini et al. 2015)."""
-    probabilities = head.probabilities(features)
-    confidence = probabilities.max(axis=1)
-    right = np.array([head.labels[i] for i in probabilities.argmax(axis=1)]) == np.array(labels)
-    bin_of = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        np.mean(bin_of == b) * abs(right[bin_of == b].mean() - confidence[bin_of == b].mean())
-        for b in np.unique(bin_of)
-    ]
-    return float(np.sum(gaps))
+    truth = metrics.indices(labels, head.labels)
+    return metrics.calibration_error(head.probabilities(features), truth)

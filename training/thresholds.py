@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -26,9 +27,16 @@ def choose_thresholds(probabilities: Vector, levels: list[str]) -> tuple[float, 
     """
     rank, reached = _ranked(probabilities, levels)
     return tuple(
-        round(float(np.quantile(reached[rank < step, step], 1 - allowed)), 4)
+        _lowest(reached[rank < step, step], allowed)
         for step, allowed in enumerate(FALSE_ALARMS, start=1)
     )
+
+
+def _lowest(milder: Vector, allowed: float) -> float:
+    """Return the lowest threshold, to four digits, that no more than this share reaches."""
+    # A quantile would let one more through, or all that are equal to it.
+    highest_kept = float(np.sort(milder)[len(milder) - 1 - int(allowed * len(milder))])
+    return (math.floor(round(highest_kept * 10_000, 2)) + 1) / 10_000
 
 
 def threshold_curve(probabilities: Vector, levels: list[str]) -> list[dict[str, float]]:

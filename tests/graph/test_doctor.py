@@ -16,6 +16,7 @@ from tests.fakes import FakeChat, FakeStore, fake_resources, fake_settings
 
 PARTS = [
     "encoder",
+    "adapter",
     "emotion head",
     "intent head",
     "crisis head",
@@ -53,12 +54,15 @@ def checks_of(
 def test_a_sound_machine_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(doctor, "_LEAST_DISK", 0)
     settings = fake_settings(chat_model="o/m")
-    checks = checks_of(monkeypatch, tmp_path, whole(settings=settings, chat=FakeChat()))
+    found = whole(settings=settings, chat=FakeChat())
+    checks = checks_of(monkeypatch, tmp_path, found)
 
     assert [name for name, check in checks.items() if not check.ok] == []
     assert {"python", "torch", "data folder", "cache folder", *PARTS} <= checks.keys()
     assert checks["encoder"].said == "fake-encoder"
-    assert checks["emotion head"].said == "32 labels"
+    assert found.perception.emotion_head
+    labels = len(found.perception.emotion_head.labels)
+    assert checks["emotion head"].said == f"{labels} labels"
     assert checks["intent head"].said == "9 labels"
     assert checks["strategies"].said == "2 cards, 9 documents"
     assert checks["chat model"].said == "fake on cpu, engine openai"
@@ -69,6 +73,7 @@ def test_a_sound_machine_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ("name", "parts", "follows"),
     [
         ("encoder", {"encoder": None}, "every message escalates"),
+        ("adapter", {"reader": None}, "every message escalates"),
         ("emotion head", {"emotion_head": None}, "emotion stays unknown"),
         ("intent head", {"intent_head": None}, "replies acknowledge only"),
         ("crisis head", {"crisis_reader": None}, "every message escalates"),

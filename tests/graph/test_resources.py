@@ -1,85 +1,19 @@
 """Loading: what is missing or damaged is named, and the graph still answers safely."""
 
 import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from graph import resources as module
-from graph.build import build_graph
-from graph.resources import Resources, load_perception, load_resources, load_store
+from graph.resources import load_perception, load_store
 from graph.settings import Settings
-from knowledge.helplines import DEFAULT_PATH as HELPLINES
 from models.encoder import EncoderError
-from models.heads import HeadName, load_head, save_head
-from models.labels import CRISIS_LEVELS, EMOTIONS, INTENTS
+from models.labels import CRISIS_LEVELS
 from nodes.escalation.constant import CONSTANT_REPLY
-from tests.fakes import INTENT_FEATURES, FakeEncoder, fake_crisis_head, fake_head, fake_settings
+from tests.graph.loading import DANGER, answer, check_safe, reply
 from tests.knowledge.fakes import write_card
-
-SAD = "I lost my job today and I feel so small"
-DANGER = "I want to kill myself"
-HEADS: tuple[HeadName, ...] = ("emotion", "intent", "reply_intent", "crisis")
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an installation of its own: trained heads, two cards and a registry."""
-    encoder = FakeEncoder()
-    monkeypatch.setattr(module, "load_encoder", lambda name, *, device: encoder)
-    weights = tmp_path / "weights"
-    for name, head in {
-        "emotion": fake_head(EMOTIONS),
-        "intent": fake_head(INTENTS, INTENT_FEATURES),
-        "reply_intent": fake_head(INTENTS),
-        "crisis": fake_crisis_head(),
-    }.items():
-        save_head(head, cast(HeadName, name), encoder.id, weights)
-    write_card(tmp_path / "cards", "ground-yourself")
-    write_card(tmp_path / "cards", "breathe-slowly")
-    return fake_settings(
-        weights_dir=weights,
-        cards_dir=tmp_path / "cards",
-        helplines_file=Path(shutil.copy(HELPLINES, tmp_path)),
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
-    )
-
-
-@pytest.fixture
-def load(settings: Settings) -> Iterator[Any]:
-    """Load with the settings, and release what was loaded."""
-    loaded: list[Resources] = []
-
-    def load_all(**changes: Any) -> Resources:
-        loaded.append(load_resources(settings.model_copy(update=changes)))
-        return loaded[-1]
-
-    yield load_all
-    for each in loaded:
-        if each.store is not None:
-            each.store.close()
-
-
-def answer(resources: Resources, text: str = SAD) -> dict[str, Any]:
-    graph: Any = build_graph(resources)
-    return cast(dict[str, Any], graph.invoke({"messages": [("user", text)]}))
-
-
-def reply(out: dict[str, Any]) -> str:
-    return str(out["messages"][-1].text)
-
-
-def check_safe(resources: Resources) -> str:
-    """Check that both paths answer; return who answered the message without danger."""
-    out, danger = answer(resources), answer(resources, DANGER)
-    assert reply(out)
-    assert danger["reply_source"] == "protocol"
-    assert "findahelpline.com" in reply(danger)
-    return str(out["reply_source"])
 
 
 def test_everything_is_there(load: Any) -> None:
@@ -89,56 +23,18 @@ def test_everything_is_there(load: Any) -> None:
     seen = resources.perception
     assert all((seen.encoder, seen.emotion_head, seen.intent_head, seen.crisis_reader))
     assert seen.reply_intent_head is not None
+    # Retrieval keeps the plain encoder, the heads read through the adapted one.
+    assert seen.reader.encoder.id.startswith(f"{seen.encoder.id}+")
+    assert seen.crisis_reader.texts is seen.reader
     assert resources.store.stats()["cards"] == 2
     assert resources.chat is None
     assert check_safe(resources) == "composed"
 
 
 def test_settings_reach_the_reader(load: Any) -> None:
-    reader = load(max_message_chars=123).perception.crisis_reader
+    seen = load(max_message_chars=123).perception
 
-    assert reader.max_chars == 123
-
-
-@pytest.mark.parametrize("name", HEADS)
-@pytest.mark.parametrize("damage", ["missing", "changed"])
-def test_a_damaged_head_is_named(name: str, damage: str, settings: Settings, load: Any) -> None:
-    assert settings.weights_dir is not None
-    path = settings.weights_dir / f"{name}.safetensors"
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
-
-    resources = load()
-
-    [problem] = resources.problems
-    assert problem.startswith(f"{name} head: ")
-    assert path.name in problem
-    assert check_safe(resources) == ("protocol" if name == "crisis" else "composed")
-
-
-def test_no_weights_at_all(load: Any, tmp_path: Path) -> None:
-    resources = load(weights_dir=tmp_path / "nowhere")
-
-    assert [problem.split(":")[0] for problem in resources.problems] == [
-        "crisis head",
-        "emotion head",
-        "intent head",
-        "reply_intent head",
-    ]
-    assert check_safe(resources) == "protocol"
-
-
-def test_heads_of_another_encoder(settings: Settings, load: Any) -> None:
-    assert settings.weights_dir is not None
-    head = load_head("crisis", "fake-encoder", settings.weights_dir)
-    save_head(head, "crisis", "another-encoder", settings.weights_dir)
-
-    resources = load()
-
-    assert "another-encoder" in resources.problems[0]
-    assert resources.perception.crisis_reader is None
+    assert seen.reader.max_chars == seen.crisis_reader.texts.max_chars == 123
 
 
 def test_without_an_encoder_every_message_escalates(

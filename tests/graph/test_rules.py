@@ -131,7 +131,7 @@ def play(messages: list[AnyMessage], drafts: list[Any], config: Any = None) -> d
     return out
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSAGE, max_size=8), DRAFT, DRAFT)
 @example([], "", "")
 @example([HumanMessage("\ud800")], "\ud800.", "")
@@ -142,7 +142,7 @@ def test_any_messages_in_any_order_get_a_safe_reply(
     play(messages, [first, second])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(TEXT, DRAFT), min_size=1, max_size=5), st.uuids())
 def test_any_conversation_of_a_thread(turns: list[tuple[str, Any]], thread: Any) -> None:
     config = {"configurable": {"thread_id": str(thread)}}

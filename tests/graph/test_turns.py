@@ -6,7 +6,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 
-from models.labels import EMOTIONS, INTENTS
+from models.labels import EMOTION_LABELS, INTENTS
 from nodes.escalation.constant import CONSTANT_REPLY
 from tests.fakes import (
     GROUNDING,
@@ -16,6 +16,7 @@ from tests.fakes import (
     FakeStore,
     Hang,
     fake_graph,
+    fake_reader,
     fake_settings,
 )
 
@@ -45,7 +46,7 @@ def test_a_turn_of_the_model_and_all_that_a_caller_gets() -> None:
     assert set(out) == {"messages", "emotion", "intent", "crisis", "strategies", "reply_source"}
     assert reply(out) == GOOD
     assert out["reply_source"] == "model"
-    assert out["emotion"]["label"] in EMOTIONS
+    assert out["emotion"]["label"] in EMOTION_LABELS
     assert out["intent"]["label"] in INTENTS
     assert out["crisis"]["level"] == "none"
     assert out["strategies"][0] == GROUNDING
@@ -134,6 +135,7 @@ def test_a_model_that_fails_gives_a_composed_reply(failure: Any) -> None:
         ({"intent_head": None, "chat": None}, {"composed"}),
         ({"crisis_reader": None}, {"protocol"}),
         ({"encoder": None}, {"protocol"}),
+        ({"reader": None}, {"protocol"}),
         ({"encoder": FakeEncoder(error=MemoryError("broken"))}, {"protocol"}),
     ],
     ids=lambda value: "+".join(value),
@@ -172,15 +174,26 @@ def test_no_message_at_all_is_answered() -> None:
     assert reply(out)
 
 
-def test_a_turn_reads_each_distinct_text_once() -> None:
-    encoder = FakeEncoder()
-    graph = fake_graph(encoder=encoder, chat=FakeChat(GOOD, OTHER))
+def test_a_turn_is_one_pass_for_the_readings_and_one_for_retrieval() -> None:
+    plain, adapted = FakeEncoder(), FakeEncoder()
+    told = "and my boss told me in front of everyone"
+    graph = fake_graph(encoder=plain, reader=fake_reader(adapted), chat=FakeChat(GOOD, OTHER))
 
     ask(graph, SAD, "t")
-    first = dict(encoder.passes)
-    ask(graph, "and my boss told me in front of everyone", "t")
+    assert (plain.calls, adapted.calls) == (1, 1)
+    ask(graph, told, "t")
 
-    assert set(encoder.passes.values()) == {1}
-    # The message as written, for emotion, intent and retrieval, and normalised, for danger.
-    assert len(first) <= 2
-    assert len(encoder.passes) <= 4
+    assert (plain.calls, adapted.calls) == (2, 2)
+    # Retrieval reads the messages as written, the heads read them normalised.
+    assert plain.passes == {SAD: 1, told: 1}
+    low = SAD.lower()
+    assert adapted.passes == {low: 1, told: 1, f"{low} [SEP] {told}": 1}
+
+
+def test_an_escalation_needs_no_pass_of_retrieval() -> None:
+    plain, adapted = FakeEncoder(), FakeEncoder()
+
+    out = ask(fake_graph(encoder=plain, reader=fake_reader(adapted)), DANGER)
+
+    assert out["reply_source"] == "protocol"
+    assert (plain.calls, adapted.calls) == (0, 1)

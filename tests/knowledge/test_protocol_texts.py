@@ -1,6 +1,7 @@
 """The protocol's texts: safe and plain wording, enough of it, and strict loading."""
 
 import re
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ import pytest
 from knowledge.protocol_texts import (
     DEFAULT_PATH,
     WORDINGS,
-    ProtocolText,
     ProtocolTextError,
     ProtocolTexts,
     load_protocol_texts,
@@ -70,25 +70,25 @@ def test_the_grade_tells_plain_words_from_hard_ones() -> None:
     assert grade("Psychiatric hospitalisation necessitates comprehensive documentation.") > 12
 
 
-@pytest.mark.parametrize("text", TEXTS.texts, ids=lambda text: text.id)
-def test_each_text_is_plain_enough_for_grade_seven(text: ProtocolText) -> None:
-    assert grade(text.text.format_map(FILLED)) <= 7
+def test_each_text_is_plain_enough_for_grade_seven() -> None:
+    grades = {text.id: grade(text.text.format_map(FILLED)) for text in TEXTS.texts}
+    assert {name: found for name, found in grades.items() if found > 7} == {}
 
 
-@pytest.mark.parametrize("text", TEXTS.texts, ids=lambda text: text.id)
-def test_no_text_has_forbidden_wording(text: ProtocolText) -> None:
-    for pattern in FORBIDDEN:
-        assert not re.search(pattern, text.text, re.IGNORECASE), pattern
+def test_no_text_has_forbidden_wording() -> None:
+    for text, pattern in product(TEXTS.texts, FORBIDDEN):
+        assert not re.search(pattern, text.text, re.IGNORECASE), (text.id, pattern)
 
 
-@pytest.mark.parametrize("text", TEXTS.texts, ids=lambda text: text.id)
-def test_each_text_is_short_whole_and_sourced(text: ProtocolText) -> None:
-    said = text.text.format_map(FILLED)
-    assert said[0].isupper()
-    assert said[-1] in ".?"
-    assert "  " not in said
-    assert len(said.split()) <= 35
-    assert all(re.search(r"WHO|988|#chatsafe|C-SSRS|disclosure", item) for item in text.serves)
+def test_each_text_is_short_whole_and_sourced() -> None:
+    for text in TEXTS.texts:
+        said = text.text.format_map(FILLED)
+        assert said[0].isupper(), text.id
+        assert said[-1] in ".?", text.id
+        assert "  " not in said, text.id
+        assert len(said.split()) <= 35, text.id
+        sourced = [re.search(r"WHO|988|#chatsafe|C-SSRS|disclosure", each) for each in text.serves]
+        assert all(sourced), text.id
 
 
 def test_no_two_texts_share_a_sentence() -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from models.chat import ChatModel
+from tests.models.tiny_encoder import tiny_encoder
 from tests.models.tiny_llama import build, load
+
+__all__ = ["tiny_encoder"]
 
 
 @pytest.fixture(scope="session")

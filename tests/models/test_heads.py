@@ -183,9 +183,10 @@ def test_a_file_that_is_no_head_is_refused(tmp_path: Path, content: bytes) -> No
         (None, 2, "cannot be read"),
         ({"encoder": ENCODER}, 2, "cannot be read"),
         ({"encoder": ENCODER, "labels": "no json"}, 2, "cannot be read"),
+        ({"encoder": ENCODER, "labels": "7"}, 2, "cannot be read"),
         ({"encoder": ENCODER, "labels": json.dumps(["a", "b"])}, 3, "2 labels for 3 rows"),
     ],
-    ids=["no metadata", "no labels", "broken labels", "other size"],
+    ids=["no metadata", "no labels", "broken labels", "labels of another kind", "other size"],
 )
 def test_weights_without_sound_labels_are_refused(
     tmp_path: Path, metadata: dict[str, str] | None, rows: int, why: str
@@ -196,7 +197,7 @@ def test_weights_without_sound_labels_are_refused(
     save_file(tensors, path, metadata=metadata)
     record(path)
 
-    with pytest.raises(HeadError, match=why):
+    with pytest.raises(HeadError, match=f"{why}.*: restore the file or train it again"):
         load_head("emotion", ENCODER, tmp_path)
 
 

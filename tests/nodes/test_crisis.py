@@ -12,6 +12,7 @@ from nodes.escalation.node import Escalate
 from tests.fakes import (
     FakeEncoder,
     fake_crisis_head,
+    fake_reader,
     real_phrases,
     real_protocol_texts,
     real_registry,
@@ -34,9 +35,8 @@ WIDE = 512
 
 
 def reader(encoder: FakeEncoder | None = None, max_chars: int = 20_000) -> CrisisReader:
-    return CrisisReader(
-        encoder or FakeEncoder(dims=WIDE), fake_crisis_head(CUES, WIDE), real_phrases(), max_chars
-    )
+    texts = fake_reader(encoder or FakeEncoder(dims=WIDE), max_chars)
+    return CrisisReader(texts, fake_crisis_head(CUES, WIDE), real_phrases())
 
 
 NODE = CheckCrisis(reader())
@@ -234,8 +234,8 @@ def test_what_does_not_lead_back(reply: AIMessage, answer: str, level: str) -> N
 
 def test_the_head_may_take_a_denial_for_what_it_denies() -> None:
     head = fake_crisis_head({"high": "not thinking of suicide"}, WIDE)
-    encoder = FakeEncoder(dims=WIDE)
-    node = CheckCrisis(CrisisReader(encoder, head, real_phrases(), 20_000))
+    texts = fake_reader(FakeEncoder(dims=WIDE))
+    node = CheckCrisis(CrisisReader(texts, head, real_phrases()))
 
     assert check(DENIAL, node=node)[0] == "high"
     assert check(HARMLESS, ASKED, DENIAL, safety=record("high"), node=node)[0] == "none"
@@ -268,10 +268,10 @@ class Broken(CrisisReader):
     [
         CheckCrisis(None),
         CheckCrisis(reader(FakeEncoder(error=RuntimeError("secret words")))),
-        CheckCrisis(Broken(FakeEncoder(), fake_crisis_head(), real_phrases(), 100)),
-        CheckCrisis(CrisisReader(FakeEncoder(dims=7), fake_crisis_head(), real_phrases(), 100)),
+        CheckCrisis(Broken(fake_reader(), fake_crisis_head(), real_phrases())),
+        CheckCrisis(reader(FakeEncoder(dims=7))),
     ],
-    ids=["no head", "encoder fails", "reader fails", "head of another encoder"],
+    ids=["no reader", "encoder fails", "reader fails", "head of another encoder"],
 )
 def test_whatever_broke_reads_unknown_keeps_the_record_and_logs_no_words(
     node: CheckCrisis, caplog: pytest.LogCaptureFixture

@@ -201,7 +201,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(st.text(), PIECES.map(" ".join), PIECES.map("".join)))
 def test_reading_any_text_never_fails_and_plain_text_stays(text: str) -> None:
     plain = PHRASES.normalise(text)

@@ -6,17 +6,16 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from graph.state import Intent
-from models.labels import EMOTIONS, INTENTS
+from models.labels import INTENTS
 from nodes.intent import FALLBACK, SelectIntent, apply_policy, predict_intent
-from tests.fakes import INTENT_FEATURES, FakeEncoder, fake_head
+from tests.fakes import INTENT_FEATURES, FakeEncoder, fake_head, fake_reader
 
-EMOTION_HEAD = fake_head(EMOTIONS)
 QUESTIONING = {"questioning": 0.6, "sympathizing": 0.3, "neutral": 0.1}
 
 
 def intent_node(lean: str) -> SelectIntent:
     head = fake_head(INTENTS, INTENT_FEATURES, lean=lean)
-    return SelectIntent(FakeEncoder(), head, EMOTION_HEAD)
+    return SelectIntent(fake_reader(), head)
 
 
 @pytest.mark.parametrize("label", INTENTS)
@@ -44,14 +43,15 @@ def test_the_intents_of_a_thread_are_appended_and_bounded() -> None:
 def test_position_and_earlier_intents_reach_the_head() -> None:
     head = fake_head(INTENTS, INTENT_FEATURES)
     encoder = FakeEncoder()
+    reader = fake_reader(encoder)
     person = tuple(f"message {number}" for number in range(6))
 
     def predict(messages: tuple[str, ...], earlier: list[Intent]) -> dict[str, float]:
-        return predict_intent(encoder, head, EMOTION_HEAD, messages, earlier)
+        return predict_intent(reader, head, messages, earlier)
 
     assert predict(person, []) != predict(person[-4:], [])
     assert predict(person, ["wishing"]) != predict(person, ["neutral"])
-    assert set(encoder.passes) == set(person[-4:])
+    assert encoder.passes == {" [SEP] ".join(person[-4:]): 1}
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,15 @@ def test_neither_frustration_nor_a_call_for_help(message: str) -> None:
 @pytest.mark.parametrize(
     "node",
     [
-        SelectIntent(None, fake_head(INTENTS, INTENT_FEATURES), EMOTION_HEAD),
-        SelectIntent(FakeEncoder(), None, EMOTION_HEAD),
-        SelectIntent(FakeEncoder(), fake_head(INTENTS, INTENT_FEATURES), None),
-        SelectIntent(FakeEncoder(), fake_head(INTENTS, 3), EMOTION_HEAD),
+        SelectIntent(None, fake_head(INTENTS, INTENT_FEATURES)),
+        SelectIntent(fake_reader(), None),
+        SelectIntent(fake_reader(), fake_head(INTENTS, 3)),
         SelectIntent(
-            FakeEncoder(error=OSError("secret words")),
+            fake_reader(FakeEncoder(error=OSError("secret words"))),
             fake_head(INTENTS, INTENT_FEATURES),
-            EMOTION_HEAD,
         ),
     ],
-    ids=["no encoder", "no head", "no emotion head", "wrong size", "encoder fails"],
+    ids=["no reader", "no head", "wrong size", "encoder fails"],
 )
 def test_whatever_broke_acknowledges_and_logs_no_words(
     node: SelectIntent, caplog: pytest.LogCaptureFixture

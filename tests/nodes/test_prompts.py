@@ -16,12 +16,14 @@ from langchain_core.messages import (
 )
 
 from graph.state import EmotionReading, Fault, Intent
-from models.labels import INTENTS
+from models.labels import EMOTIONS, INTENTS
+from models.labels import UNSURE as UNSURE_LABEL
 from nodes.prompts import OFFERING_INTENTS, STEP_OF_INTENT, bounded_history, build_prompt
 from tests.fakes import GROUNDING, WALK, FakeChat
 
 SURE: EmotionReading = {"label": "lonely", "scores": {"lonely": 0.8}}
 UNSURE: EmotionReading = {"label": "lonely", "scores": {"lonely": 0.2}}
+NONE: EmotionReading = {"label": UNSURE_LABEL, "scores": {UNSURE_LABEL: 0.9, "lonely": 0.1}}
 UNKNOWN: EmotionReading = {"label": "unknown", "scores": {}}
 
 count = FakeChat().count_tokens
@@ -48,7 +50,7 @@ def system(**changes: Any) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "intent", "emotion"),
-    list(product(["empathy", "plain"], INTENTS, [SURE, UNSURE, UNKNOWN])),
+    list(product(["empathy", "plain"], INTENTS, [SURE, UNSURE, NONE, UNKNOWN])),
 )
 def test_every_prompt_is_rendered(strategy: str, intent: Intent, emotion: EmotionReading) -> None:
     text = system(strategy=strategy, intent=intent, emotion=emotion, strategies=[GROUNDING])
@@ -64,6 +66,14 @@ def test_a_sure_emotion_is_named_a_guess_is_worded_as_one() -> None:
     assert "feels lonely" in system(emotion=SURE)
     assert "may feel lonely" in system(emotion=UNSURE)
     assert "lonely" not in system(strategy="plain")
+
+
+@pytest.mark.parametrize("emotion", [NONE, UNKNOWN], ids=["no feeling", "not read"])
+def test_no_feeling_is_named_where_none_was_read(emotion: EmotionReading) -> None:
+    words = system(emotion=emotion).replace(".", "").split()
+
+    assert not {UNSURE_LABEL, "unknown", "feels", "feel"} & set(words)
+    assert not set(EMOTIONS) & set(words)
 
 
 @pytest.mark.parametrize("intent", INTENTS)

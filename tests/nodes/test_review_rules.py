@@ -82,30 +82,36 @@ def drafts() -> list[dict[str, Any]]:
     return [json.loads(line) for line in DRAFTS.read_text(encoding="utf-8").splitlines()]
 
 
-def judged(row: dict[str, Any]) -> set[str]:
-    said = {
-        role: [message["content"] for message in row["messages"] if message["role"] == role]
-        for role in ("user", "assistant")
-    }
-    return faults(row["reply"], said["user"], said["assistant"])
+@cache
+def judged() -> list[tuple[dict[str, Any], set[str]]]:
+    """Each draft with the faults that are found in it."""
+
+    def faults_of(row: dict[str, Any]) -> set[str]:
+        said = {
+            role: [message["content"] for message in row["messages"] if message["role"] == role]
+            for role in ("user", "assistant")
+        }
+        return faults(row["reply"], said["user"], said["assistant"])
+
+    return [(row, faults_of(row)) for row in drafts()]
 
 
 def test_bad_drafts_are_stopped_for_the_right_fault() -> None:
-    bad = [row for row in drafts() if row["bad"]]
-    missed = [row["reply"] for row in bad if row["fault"] not in judged(row)]
+    bad = [(row, found) for row, found in judged() if row["bad"]]
+    missed = [row["reply"] for row, found in bad if row["fault"] not in found]
     assert len(bad) >= 60
     assert len(missed) <= 0.02 * len(bad), missed
 
 
 def test_good_drafts_pass() -> None:
-    good = [row for row in drafts() if not row["bad"]]
-    stopped = [(judged(row), row["reply"]) for row in good if judged(row)]
+    good = [(row, found) for row, found in judged() if not row["bad"]]
+    stopped = [(found, row["reply"]) for row, found in good if found]
     assert len(good) >= 60
     assert len(stopped) <= 0.02 * len(good), stopped
 
 
 def test_every_rule_is_met_by_a_draft() -> None:
-    met = {name for row in drafts() if row["bad"] for name in judged(row)}
+    met = {name for row, found in judged() if row["bad"] for name in found}
     assert met >= {rule.name for rule in rules().phrases} - {"leading question about danger"}
     assert met >= STRUCTURE.keys()
 

@@ -82,7 +82,7 @@ def test_a_missing_file_and_a_damaged_one_are_data_errors(tmp_path: Path) -> Non
         read_lines(bad)
 
 
-def test_turns_without_a_label_are_skipped_and_break_nothing(tmp_path: Path) -> None:
+def test_each_message_is_a_point_and_a_missing_label_breaks_nothing(tmp_path: Path) -> None:
     row = {
         "id": "1",
         "emotion": "sad",
@@ -97,9 +97,28 @@ def test_turns_without_a_label_are_skipped_and_break_nothing(tmp_path: Path) -> 
     write(tmp_path / "empathetic_dialogues" / "train.jsonl.gz", row)
     [talk] = dialogues(tmp_path, "train")
     assert talk.speaker == ["My cat ran away.", "Yes."]
-    assert list(talk.listener_turns()) == [
+    assert list(talk.points()) == [
+        (["My cat ran away."], [], ""),
         (["My cat ran away.", "Yes."], [""], "questioning"),
     ]
+
+
+def test_the_last_message_is_a_point_that_nothing_follows() -> None:
+    talk = data.Dialogue(
+        "sad",
+        "My cat ran away.",
+        (
+            ("speaker", "My cat ran away.", "sad"),
+            ("listener", "Oh no.", "sympathizing"),
+            ("speaker", "She is old,", "sad"),
+            ("speaker", "and half blind.", ""),
+        ),
+    )
+    one, two, three = talk.points()
+    assert one == (["My cat ran away."], [], "sympathizing")
+    # Another message of the person follows, whose label is no intent of a listener.
+    assert two == (["My cat ran away.", "She is old,"], ["sympathizing"], "")
+    assert three == ([*two[0], "and half blind."], ["sympathizing"], "")
 
 
 def test_only_intents_are_read_as_labelled_replies(tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+"""Fixtures of the tests that train."""
+
+from tests.models.tiny_encoder import tiny_encoder
+
+__all__ = ["tiny_encoder"]
