@@ -252,12 +252,19 @@ def _gives_emergency(played: Played, rules: ProtocolRules) -> bool:
 def _numbers_fit(played: Played, rules: ProtocolRules) -> bool:
     country = rules.country(played)
     own = Registry.model_validate({"country": (country,)}) if country else None
-    return all(
-        own is not None and own.allows_number(number)
+    found = {
+        number
         for reply in played.sentences
         for sentence in reply
         for number in find_numbers(_without_urls(sentence))
-    )
+    }
+    return not found or (own is not None and all(_allowed(number, own) for number in found))
+
+
+def _allowed(number: str, registry: Registry) -> bool:
+    # "988 (988 Lifeline)" is found as one number.
+    parts = [part for part in number.split("(") if part]
+    return registry.allows_number(number) or all(map(registry.allows_number, parts))
 
 
 def _without_urls(sentence: str) -> str:

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_WIDTH: Final = 118
+_WIDTH: Final = 128
 _HEADS: Final = {
     "top_1": "top-1",
     "top_3": "top-3",
@@ -82,7 +82,7 @@ def figures_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> Table
     """Lay out the figures of each reader, a row a reader; "-" where one has no such figure."""
     names = list(dict.fromkeys(name for each in figures.values() for name in each))
     table = Table(title=title, **_STYLE)
-    table.add_column("reader")
+    table.add_column("reader", no_wrap=True)
     for name in names:
         table.add_column(_HEADS[name], justify="right")
     for reader, each in figures.items():

@@ -90,7 +90,7 @@ def _loaded(resources: Resources) -> list[Check]:
         written = "none, by setting: replies are composed"
     checks = [
         check("encoder", encoder.id if encoder else None, "every message escalates"),
-        check("adapter", seen.reader and "loaded", "every message escalates"),
+        check("adapter", "loaded" if seen.reader else None, "every message escalates"),
         check("emotion head", _labels(seen.emotion_head), "emotion stays unknown"),
         check("intent head", _labels(seen.intent_head), "replies acknowledge only"),
         check("crisis head", "loaded" if seen.crisis_reader else None, "every message escalates"),

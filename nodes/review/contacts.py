@@ -25,7 +25,8 @@ _URL: Final = re.compile(
     r"|jp|kr|ph|sg|za|ke)\b(?:/[^\s<>\"')\]]*)?"
 )
 _DIGITS: Final = re.compile(
-    r"(?<![\w.,])(?:\+|\()?\d(?:[\s().\-/]{0,2}\d)*(?:-[a-z]{3,})?(?![\w%])"
+    # A bracket goes on with a number after a prefix only: "988 (988 Lifeline)" names it twice.
+    r"(?<![\w.,])(?:\+|\()?\d(?:(?:[\s).\-/]|(?<!\d{3})(?<!\d{3}\s)\(){0,2}\d)*(?:-[a-z]{3,})?(?![\w%])"
 )
 _CALL: Final = re.compile(
     r"\b(?:call(?:ing|s)?|dial(?:l?ing)?|texts?|texting|phone|ring|reach|contact|whatsapp|sms|numbers?"

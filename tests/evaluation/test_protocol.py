@@ -549,7 +549,7 @@ def test_the_shipped_transcripts() -> None:
     "line",
     [
         '{"id": "a", "risk": "high", "style": "terse", "turns": []}',
-        '{"id": "a", "risk": "odd", "style": "terse", "turns": [{"role": "user", "text": "xyzzy"}]}',
+        '{"id": "a", "risk": "odd", "style": "s", "turns": [{"role": "user", "text": "xyzzy"}]}',
         '{"id": "a", "risk": "high", "style": "s", "shows": 2, '
         '"turns": [{"role": "user", "text": "xyzzy"}]}',
         "xyzzy",

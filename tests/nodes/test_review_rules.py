@@ -213,7 +213,11 @@ def test_numbers_and_addresses_need_the_registry(sentence: str) -> None:
 
 
 def test_registry_lines_and_plain_numbers_pass() -> None:
-    known = ["Samaritans are there on 116 123.", "You can look at findahelpline.com."]
+    known = [
+        "Samaritans are there on 116 123.",
+        "You could call 116 123 (116 123 is free).",
+        "You can look at findahelpline.com.",
+    ]
     assert faults(["That is hard.", *known], registry=OneLine()) == set()
     plain = "In 2021 you called her 300 times, and 5-4-3-2-1 breathing at 10:30 helped."
     assert faults(["That is hard.", plain]) == set()

@@ -23,6 +23,9 @@ from training.adapter import Heads, Recipe, _Run, train_adapter
 from training.data import Dialogue
 from training.examples import Example, TrainingSet, soft_level
 
+# peft asks transformers for a name that is to go in its next major version.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+
 RECIPE = Recipe(rank=2, epochs=2, batch=4, longest=32)
 STEPS = 5
 """Of one epoch: three views of a dialogue, nine other examples, and danger twice, by fours."""
