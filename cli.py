@@ -74,11 +74,14 @@ def annotate(file: Lines = "-") -> None:
 
     A bad line gives {"error", "line"}; the rest goes on, and the exit status is 1 at the end.
     """
+    from graph.lines import all_cores
     from graph.lines import annotate as run
     from graph.resources import load_perception
 
-    lines = _progress(_input_lines(file), "annotating")
-    _print_lines(run(lines, load_perception(Settings())))
+    settings = Settings()
+    seen = load_perception(settings)
+    with all_cores(settings):
+        _print_lines(run(_progress(_input_lines(file), "annotating"), seen))
 
 
 @app.command()
@@ -189,27 +192,41 @@ def stats(as_json: Json = False) -> None:
 def evaluate(
     suite: Annotated[
         str | None,
-        typer.Argument(metavar="[emotion|intent|crisis]", help="What to measure; default: all."),
+        typer.Argument(
+            metavar="[emotion|intent|crisis|protocol]",
+            help="What to measure; default: the three readings.",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of the data; for crisis JSON lines of {text, level}."),
+        typer.Option(
+            help="Folder of the data; for crisis and protocol a file of JSON lines, "
+            "of {text, level} or of transcripts."
+        ),
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for the pictures; default: the user's cache.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure the readings on text that they were not trained on, beside baselines."""
-    from evaluation.run import EvaluationError
+    """Measure the readings on text that they were not trained on, beside baselines.
+
+    The suite protocol plays conversations of people at risk and scores how they are handled.
+    """
+    from evaluation.protocol_rules import ProtocolRuleError
+    from evaluation.run import EvaluationError, evaluate_conversations
     from evaluation.run import evaluate as run
     from evaluation.tables import layout
     from graph.resources import load_perception
     from training.data import DataError
 
     try:
+        if suite == "protocol":
+            report, table = evaluate_conversations(data)
+            typer.echo(json.dumps({"protocol": report}) if as_json else table)
+            return
         reports, drawn = run(suite, data, pictures, lambda: load_perception(Settings()))
-    except (DataError, EvaluationError) as exc:
+    except (DataError, EvaluationError, ProtocolRuleError) as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(2) from exc
     if as_json:

@@ -23,7 +23,7 @@ from langchain_core.runnables import RunnableConfig
 from tqdm import tqdm
 
 from graph.build import build_graph
-from graph.lines import annotate, read_all
+from graph.lines import all_cores, annotate, read_all
 from graph.resources import Resources, load_resources
 from graph.settings import Settings
 from graph.state import State
@@ -124,7 +124,8 @@ def _readings(resources: Resources, turns: int) -> dict[str, Any]:
     plain_seconds, read_seconds = _timed(encode, turns), _timed(read, turns)
     lines = [json.dumps({"text": new(i, "batched")}) for i in range(_BATCHED)]
     start = time.perf_counter()
-    count = sum(1 for _ in annotate(lines, seen))
+    with all_cores(resources.settings):
+        count = sum(1 for _ in annotate(lines, seen))
     return {
         "one pass of the plain encoder, median ms": round(
             statistics.median(plain_seconds) * 1000, 1

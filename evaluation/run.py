@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 from graph.resources import Perception
 from training.data import DataError, data_folder
 
-SUITES: Final = ("crisis", "emotion", "intent")
+SUITES: Final = ("crisis", "emotion", "intent", "protocol")
 FOLDER: Final = user_cache_path("empathy-graph") / "evaluation"
 """Where pictures go, and vectors of the texts, so that a second run is quick."""
 
@@ -29,10 +29,10 @@ def evaluate(
     pictures: Path | None,
     load: Callable[[], Perception],
 ) -> tuple[dict[str, Any], list[Path]]:
-    """Run one suite, or all of them.
+    """Run one suite of the readings, or all of them.
 
     Args:
-        suite: one of `SUITES`; all when left out.
+        suite: "crisis", "emotion" or "intent"; all three when left out.
         data: folder of the training data, or for crisis a file; the usual ones when left out.
         pictures: folder for the pictures.
         load: loads the encoder and the heads, once all else is known to be there.
@@ -63,6 +63,25 @@ def evaluate(
         reports[name], made = _SUITES[name](seen, source, vectors, folder)
         drawn += made
     return reports, drawn
+
+
+def evaluate_conversations(data: Path | None) -> tuple[dict[str, Any], str]:
+    """Play transcripts through the graph without a chat model; return the report and its table.
+
+    Raises:
+        DataError: `data` is missing or holds something else than transcripts.
+        ProtocolRuleError: the rules cannot be read.
+    """
+    from evaluation.protocol import evaluate_protocol, table
+    from evaluation.transcripts import SHIPPED, load_transcripts
+    from graph.build import build_graph
+    from graph.resources import load_resources
+    from graph.settings import Settings
+
+    transcripts = load_transcripts(data or SHIPPED)
+    graph = build_graph(load_resources(Settings(chat_model="none")))
+    report = evaluate_protocol(graph, transcripts)
+    return report, table(report)
 
 
 def _chosen(suite: str | None, data: Path | None) -> list[str]:

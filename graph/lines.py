@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +13,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, convert
 
 from graph.resources import Perception, Resources
 from graph.session import Session
+from graph.settings import Settings
 from graph.state import State
 from models.encoder import pool
 from models.labels import EMOTION_LABELS
@@ -82,6 +85,20 @@ def messages_of(record: Record) -> list[AnyMessage]:
         return list(convert_to_messages(messages))  # type: ignore[arg-type]
     except (ValueError, NotImplementedError, KeyError) as exc:
         raise LineError("a message has an unknown role") from exc
+
+
+@contextmanager
+def all_cores(settings: Settings) -> Iterator[None]:
+    """Read a batch on every core, unless the settings say how many threads to use."""
+    import torch
+
+    before = torch.get_num_threads()
+    if "threads" not in settings.model_fields_set:
+        torch.set_num_threads(os.cpu_count() or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def annotate(lines: Iterable[str], seen: Perception) -> Iterator[Record]:

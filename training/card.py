@@ -16,10 +16,10 @@ _TEXT: Final = """\
 
 Written by `python -m training`; the figures below are what that run measured.
 
-- **What it is:** a LoRA adapter (rank {rank}, on every linear layer) for `{encoder}`, and four
-  linear heads on the adapted sentence vector: emotion (the 32 of EmpatheticDialogues, and
-  "unsure"), the listener's next intent (9), what a given reply does (9), and danger (none, concern,
-  high, imminent, after the C-SSRS screener).
+- **What it is:** a LoRA adapter (rank {rank}, on every linear layer) for `{encoder}`,
+  and four linear heads on the adapted sentence vector: emotion (the 32 of EmpatheticDialogues,
+  and "unsure"), the listener's next intent (9), what a given reply does (9), and danger (none,
+  concern, high, imminent, after the C-SSRS screener).
 - **Use:** first support in a chat, in English. Not a diagnosis and not a clinical instrument. The
   reading of danger decides only whether the fixed protocol answers instead of a language model.
 - **Licence:** trained on EmpatheticDialogues (Rashkin et al. 2019, CC BY-NC 4.0), so these weights
@@ -38,7 +38,8 @@ Written by `python -m training`; the figures below are what that run measured.
 ## Training
 
 {epochs} epochs of batches of {batch}, AdamW, one-cycle schedule up to {rate}, label smoothing
-{smoothing}, {masked:.0%} of the words masked, seed {seed}; all four tasks at once.
+{smoothing}, {masked:.0%} of the words masked, seed {seed}; all four tasks at once. Then {refining}
+more after a warm restart up to {refining_rate}, without the long forum posts.
 
 ## Figures
 
@@ -69,6 +70,8 @@ def write_card(out: Path, encoder_id: str, recipe: Recipe, figures: Mapping[str,
         epochs=recipe.epochs,
         batch=recipe.batch,
         rate=recipe.adapter_rate,
+        refining=recipe.refining_epochs,
+        refining_rate=recipe.refining_rate,
         smoothing=recipe.label_smoothing,
         masked=recipe.masked,
         seed=recipe.seed,

@@ -34,7 +34,8 @@ posts mostly none or passive ones. The names are noisy, so the targets are soft.
 
 _ORDINAL_SHARPNESS: Final = 3.0
 _REPEATS: Final = 2
-"""How often an epoch shows our own examples; the second time with typing mistakes."""
+"""How often an epoch shows our own examples; after the first time with typing mistakes."""
+_REFINING_REPEATS: Final = 4
 
 _FORGOTTEN: Final = 0.25
 """Share of conversations shown without the listener's earlier intents."""
@@ -111,13 +112,17 @@ def danger_examples(normalise: Normalise) -> list[Example]:
     ]
 
 
-def other_examples(folder: Path, normalise: Normalise) -> list[Example]:
-    """Return long posts, counselling questions without danger, and text without emotion."""
-    none = soft_level("none")
-    posts = [
+def forum_posts(folder: Path, normalise: Normalise) -> list[Example]:
+    """Return long posts of people who are depressed, in danger, or both."""
+    return [
         Example(normalise(text), crisis=_FORUM_LEVELS[suicide], crisis_weight=_FORUM_WEIGHT)
         for text, suicide in sdcnl(folder)
     ]
+
+
+def other_examples(folder: Path, normalise: Normalise) -> list[Example]:
+    """Return counselling questions without danger, and text without emotion."""
+    none = soft_level("none")
     questions = [
         Example(normalise(text), crisis=none, crisis_weight=_COUNSELLING_WEIGHT)
         for text, _ in counselling_questions(folder)
@@ -127,7 +132,7 @@ def other_examples(folder: Path, normalise: Normalise) -> list[Example]:
         Example(normalise(text), emotion=EMOTION_LABELS.index(UNSURE), crisis=none, crisis_weight=1)
         for text in neutral_examples()
     ]
-    return posts + questions + neutral * _REPEATS
+    return questions + neutral * _REPEATS
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ class TrainingSet:
 
     talks: tuple[Dialogue, ...]
     danger: tuple[Example, ...]
+    posts: tuple[Example, ...]
     others: tuple[Example, ...]
     normalise: Normalise
 
@@ -144,13 +150,25 @@ class TrainingSet:
         """Read the sets of `folder` and our own examples."""
         talks = [talk for talk in dialogues(folder, "train") if talk.speaker]
         others = reply_examples(folder, "train", normalise) + other_examples(folder, normalise)
-        return cls(tuple(talks), tuple(danger_examples(normalise)), tuple(others), normalise)
+        return cls(
+            tuple(talks),
+            tuple(danger_examples(normalise)),
+            tuple(forum_posts(folder, normalise)),
+            tuple(others),
+            normalise,
+        )
 
-    def epoch(self, rng: np.random.Generator) -> list[Example]:
-        """Return the examples of one epoch, shuffled."""
+    def epoch(self, rng: np.random.Generator, *, refining: bool = False) -> list[Example]:
+        """Return the examples of one epoch, shuffled.
+
+        Args:
+            rng: draws the views and their order.
+            refining: leave out the long forum posts and show our own examples more often, since
+                the readings are of chat messages.
+        """
         examples = [*conversation_examples(self.talks, self.normalise, rng), *self.others]
-        examples += self.danger
-        for _ in range(_REPEATS - 1):
+        examples += self.danger if refining else [*self.danger, *self.posts]
+        for _ in range((_REFINING_REPEATS if refining else _REPEATS) - 1):
             examples += [replace(each, text=mistype(each.text, rng)) for each in self.danger]
         order = rng.permutation(len(examples))
         return [examples[i] for i in order]

@@ -66,7 +66,7 @@ def test_everything_that_ships_loads(seen: Perception, reader: TextReader) -> No
         ("My grandmother died last week and I can't stop crying.", {"sad", "devastated"}),
         ("Nobody has called me in weeks. I eat alone every day.", {"lonely", "sad"}),
         ("My boss lied about me in front of everyone. I could scream.", {"angry", "furious"}),
-        ("I passed my driving test on the first try!", {"proud", "joyful", "excited"}),
+        ("My son won first prize at school and I told everybody!", {"proud"}),
         (
             "There is someone in the garden and I'm home alone. I'm shaking.",
             {"afraid", "terrified"},

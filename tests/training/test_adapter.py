@@ -26,9 +26,12 @@ from training.examples import Example, TrainingSet, soft_level
 # peft asks transformers for a name that is to go in its next major version.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
 
-RECIPE = Recipe(rank=2, epochs=2, batch=4, longest=32)
-STEPS = 5
-"""Of one epoch: three views of a dialogue, nine other examples, and danger twice, by fours."""
+RECIPE = Recipe(rank=2, epochs=2, refining_epochs=1, batch=4, longest=32)
+MAIN, REFINING = 5, 6
+"""Steps of an epoch, by fours: three views of a dialogue, eight other examples, danger twice and
+a long post; when refining, danger four times and no long post."""
+
+STEPS = RECIPE.epochs * MAIN + RECIPE.refining_epochs * REFINING
 
 DANGER = {"none": "the bus was late", "high": "i want to die", "imminent": "goodbye all of you"}
 EMOTION = {"lonely": "nobody calls me", "furious": "he shouted at me", "proud": "i won the cup"}
@@ -46,10 +49,10 @@ TALK = Dialogue(
 EXAMPLES = TrainingSet(
     talks=(TALK,),
     danger=tuple(Example(t, crisis=soft_level(k), crisis_weight=1.0) for k, t in DANGER.items()),
+    posts=(Example("a long story " * 40, crisis=(0.05, 0.2, 0.6, 0.15), crisis_weight=0.4),),
     others=(
         *(Example(text, emotion=EMOTION_LABELS.index(label)) for label, text in EMOTION.items()),
         *(Example(text, reply_intent=INTENTS.index(label)) for label, text in REPLY.items()),
-        Example("a long story " * 40, crisis=(0.05, 0.2, 0.6, 0.15), crisis_weight=0.4),
         *(
             Example(text, intent=INTENTS.index("neutral"), turns=2)
             for text in ("ok", "right", "hm")
@@ -97,8 +100,8 @@ def test_the_loss_of_every_task_falls_and_the_plain_encoder_stays(
 ) -> None:
     before = linear_layers(tiny_encoder)
 
-    short = losses(*train("cache", recipe=replace(RECIPE, epochs=1)))
-    long = losses(*train("cache", recipe=replace(RECIPE, epochs=25)))
+    short = losses(*train("cache", recipe=replace(RECIPE, epochs=1, refining_epochs=0)))
+    long = losses(*train("cache", recipe=replace(RECIPE, epochs=25, refining_epochs=0)))
 
     for name, loss in long.items():
         assert loss < 0.6 * short[name], name
@@ -134,7 +137,7 @@ def test_the_saved_adapter_gives_the_vectors_that_were_trained(
     plain = np.stack([pool(each) for each in tiny_encoder.encode(texts)])
 
     assert np.allclose(loaded, trained, atol=1e-3)
-    assert np.abs(plain - trained).max() > 0.05
+    assert np.abs(plain - trained).max() > 0.02
 
 
 # --- The heads ----------------------------------------------------------------------------------
@@ -240,12 +243,16 @@ def same(one: tuple[Any, SentenceEncoder], other: tuple[Any, SentenceEncoder]) -
     )
 
 
-@pytest.mark.parametrize("stop", [2, STEPS, STEPS + 3], ids=["first", "between", "second"])
+@pytest.mark.parametrize(
+    "stop",
+    [2, MAIN, MAIN + 3, 2 * MAIN, 2 * MAIN + 3],
+    ids=["first epoch", "between", "second epoch", "before refining", "refining"],
+)
 def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(
     train: Callable[..., Any], steps: SimpleNamespace, stop: int
 ) -> None:
     unbroken = train("one cache", "one")
-    assert steps.taken == RECIPE.epochs * STEPS
+    assert steps.taken == STEPS
 
     steps.taken, steps.stop = 0, stop
     with pytest.raises(Stopped):
@@ -253,7 +260,7 @@ def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(
     steps.stop = None
     resumed = train("another cache", "another")
 
-    assert steps.taken == RECIPE.epochs * STEPS
+    assert steps.taken == STEPS
     assert same(unbroken, resumed)
 
 
@@ -283,7 +290,7 @@ def test_another_recipe_or_other_data_start_anew(
 
     train("cache", "again", **change)
 
-    assert steps.taken == RECIPE.epochs * STEPS
+    assert steps.taken == STEPS
 
 
 def test_what_is_half_written_is_not_taken_for_a_checkpoint(
@@ -295,4 +302,4 @@ def test_what_is_half_written_is_not_taken_for_a_checkpoint(
     steps.taken = 0
 
     assert same(first, train("cache", "again"))
-    assert steps.taken == RECIPE.epochs * STEPS
+    assert steps.taken == STEPS

@@ -18,6 +18,7 @@ from training.examples import (
     TrainingSet,
     conversation_examples,
     danger_examples,
+    forum_posts,
     mistype,
     other_examples,
     reply_examples,
@@ -171,9 +172,9 @@ def test_replies_carry_what_they_do_and_nothing_else(folder: Path) -> None:
 
 
 def test_forum_posts_have_soft_targets_that_sum_to_one(folder: Path) -> None:
-    found = {each.text: each for each in other_examples(folder, str.lower)}
+    watch, depression = forum_posts(folder, str.lower)
 
-    watch, depression = found["one post"], found["another post"]
+    assert (watch.text, depression.text) == ("one post", "another post")
     assert sum(watch.crisis) == pytest.approx(1)
     assert sum(depression.crisis) == pytest.approx(1)
     assert sum(watch.crisis[2:]) > 0.5 > sum(depression.crisis[2:])
@@ -217,12 +218,26 @@ def test_an_epoch_shows_everything_and_our_own_examples_twice(folder: Path) -> N
     epoch = examples.epoch(np.random.default_rng(0))
 
     assert [talk.situation for talk in examples.talks] == [TALK.situation]
-    assert len(epoch) == 3 + len(examples.others) + 2 * len(examples.danger)
-    assert not Counter({*examples.danger, *examples.others}) - Counter(epoch)
+    assert len(epoch) == 3 + len(examples.others) + 2 + 2 * len(examples.danger)
+    shown = {*examples.danger, *examples.others, *examples.posts}
+    assert not Counter(shown) - Counter(epoch)
     twice = sum(each.crisis_weight == 1.0 and each.emotion == -1 for each in epoch)
     assert twice == 2 * len(examples.danger)
     first = [each.text for each in epoch[: len(examples.danger)]]
     assert first != [each.text for each in examples.danger]
+
+
+def test_refining_leaves_the_long_posts_out_and_shows_our_own_examples_more_often(
+    folder: Path,
+) -> None:
+    examples = TrainingSet.read(folder, str.lower)
+
+    refining = examples.epoch(np.random.default_rng(0), refining=True)
+
+    assert len(examples.posts) == 2
+    assert not set(examples.posts) & set(refining)
+    assert len(refining) == 3 + len(examples.others) + 4 * len(examples.danger)
+    assert not Counter({*examples.danger, *examples.others}) - Counter(refining)
 
 
 # --- Typing mistakes ----------------------------------------------------------------------------
