@@ -200,6 +200,8 @@ class _Run:
         ]
         self.optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
         self.stages = self._stages()
+        self.ends: list[dict[str, dict[str, Tensor]]] = []
+        """The weights at the end of each stage."""
         self.step = 0
         self.schedule = self._schedule(self.stages[0])
         self.checkpoint = cache / f"adapter-{self._digest()}.pt"
@@ -224,9 +226,32 @@ class _Run:
                     self.step += 1
                     bar.update()
                     bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-                    if time.monotonic() - saved > _SAVE_EVERY or self.step == total:
+                    if self.step == stage.end:
+                        self.ends.append(self._weights())
+                    if time.monotonic() - saved > _SAVE_EVERY or self.step == stage.end:
                         self._save()
                         saved = time.monotonic()
+        self._average()
+
+    def _weights(self) -> dict[str, dict[str, Tensor]]:
+        adapter = {k: v.clone() for k, v in self.model.state_dict().items() if "lora_" in k}
+        heads = {k: v.clone() for k, v in self.heads.layers.state_dict().items()}
+        return {"adapter": adapter, "heads": heads}
+
+    def _average(self) -> None:
+        """Take the mean of the stages' ends: the first is better at emotion, the last at danger.
+
+        Weights of one run can be averaged (Izmailov et al. 2018).
+        """
+        mean = {
+            part: {
+                name: sum(end[part][name] for end in self.ends) / len(self.ends)
+                for name in self.ends[0][part]
+            }
+            for part in self.ends[0]
+        }
+        self.model.load_state_dict(mean["adapter"], strict=False)
+        self.heads.layers.load_state_dict(mean["heads"])
 
     def _stages(self) -> list[_Stage]:
         recipe = self.recipe
@@ -266,7 +291,7 @@ class _Run:
         state = torch.load(self.checkpoint, weights_only=True)
         self.model.load_state_dict(state["adapter"], strict=False)
         self.heads.layers.load_state_dict(state["heads"])
-        self.step = state["step"]
+        self.step, self.ends = state["step"], state["ends"]
         for stage in self.stages:
             if stage.first < self.step < stage.end:
                 self.schedule = self._schedule(stage)
@@ -278,8 +303,8 @@ class _Run:
         import torch
 
         state = {
-            "adapter": {k: v for k, v in self.model.state_dict().items() if "lora_" in k},
-            "heads": self.heads.layers.state_dict(),
+            **self._weights(),
+            "ends": self.ends,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "step": self.step,

@@ -39,7 +39,8 @@ Written by `python -m training`; the figures below are what that run measured.
 
 {epochs} epochs of batches of {batch}, AdamW, one-cycle schedule up to {rate}, label smoothing
 {smoothing}, {masked:.0%} of the words masked, seed {seed}; all four tasks at once. Then {refining}
-more after a warm restart up to {refining_rate}, without the long forum posts.
+more after a warm restart up to {refining_rate}, without the long forum posts. The weights are the
+mean of the ends of both stages: the first alone is better at emotion, the second at danger.
 
 ## Figures
 
