@@ -56,6 +56,7 @@ crisis head are of the set that its thresholds were chosen on, so they flatter i
 
 - Text in other languages than English is not read; the crisis check then reports "unknown".
 - Near emotions are mixed up (afraid and terrified, angry and furious, sad and devastated).
+- A post of some 2,000 harmless words reads "concern": the level is the highest of all its windows.
 - The reading of danger was never compared with a clinician's. It misses veiled danger and flags
   strong distress; both are in the tables of `empathy evaluate crisis`.
 - Messages written by language models differ from what people in danger write.

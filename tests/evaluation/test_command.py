@@ -178,7 +178,7 @@ def test_no_network_and_no_folder_is_one_line(
     assert (done.code, done.err) == (2, "error: the public sets cannot be downloaded\n")
 
 
-@pytest.mark.parametrize("suite", run.SUITES)
+@pytest.mark.parametrize("suite", run.READINGS)
 def test_weights_that_cannot_be_loaded_are_named(
     evaluate: Evaluate,
     folder: Path,
