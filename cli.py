@@ -217,6 +217,7 @@ def evaluate(
     from evaluation.run import EvaluationError, evaluate_conversations
     from evaluation.run import evaluate as run
     from evaluation.tables import layout
+    from graph.lines import all_cores
     from graph.resources import load_perception
     from training.data import DataError
 
@@ -225,7 +226,9 @@ def evaluate(
             report, table = evaluate_conversations(data)
             typer.echo(json.dumps({"protocol": report}) if as_json else table)
             return
-        reports, drawn = run(suite, data, pictures, lambda: load_perception(Settings()))
+        settings = Settings()
+        with all_cores(settings):
+            reports, drawn = run(suite, data, pictures, lambda: load_perception(settings))
     except (DataError, EvaluationError, ProtocolRuleError) as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(2) from exc
