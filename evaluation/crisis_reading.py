@@ -45,8 +45,7 @@ def read_alone(reader: CrisisReader, texts: Sequence[str], name: str) -> Read:
 
 def most_danger(reader: CrisisReader, text: str) -> Probabilities:
     """Return the head's probabilities of the levels, each reached by the gravest window."""
-    windows = reader.head.probabilities(reader.texts.message(clean(text)))
-    reached = np.cumsum(windows[:, ::-1], axis=1)[:, ::-1].max(axis=0)
+    reached = np.append(1.0, reader.head.reached(*reader.texts.message(clean(text))))
     return np.append(reached[:-1] - reached[1:], reached[-1])
 
 

@@ -12,6 +12,7 @@ from evaluation.metrics import Probabilities, confusion, indices, recall_by_labe
 from evaluation.parts import IN_USE, encoders_of, loaded
 from graph.resources import Perception
 from models.labels import EMOTIONS, UNSURE
+from models.terms import terms_of
 from training.data import DataError, Dialogue, dialogues
 from training.heads import emotion_texts
 from training.vectors import vectors
@@ -50,7 +51,7 @@ def evaluate_emotion(seen: Perception, data: Path, cache: Path) -> dict[str, Any
     known = vectors(encoders.adapted, every, cache, name="emotion")
 
     def in_use(asked: Any) -> Probabilities:
-        return head.probabilities(np.stack([known[text] for text in asked]))
+        return head.probabilities(np.stack([known[text] for text in asked]), terms_of(asked))
 
     taught = _talks(data, "train")
     sources = emotion_texts(taught, encoders.normalise)

@@ -85,9 +85,9 @@ def _next(head: LinearHead, encoders: Encoders, data: Path, cache: Path) -> dict
     held = dialogues(data, "valid")
     texts, labels = (each[1::2] for each in read(held))
     _check(texts, data)
-    (features, _), places = next_intents(encoders.adapted, held, cache, encoders.normalise)
+    follow, places = next_intents(encoders.adapted, held, cache, encoders.normalise)
     positions = places[1::2]
-    probabilities = head.probabilities(features[1::2])
+    probabilities = head.probabilities(follow.half(1).vectors)
     baselines = fit_baselines(head.labels, encoders.plain, cache, *read(dialogues(data, "train")))
     report = _report(head.labels, probabilities, baselines, texts, labels)
     hits = majority_by_position(data, labels, positions)

@@ -153,7 +153,7 @@ def _intent(
 ) -> Record:
     head = seen.reply_intent_head
     done = (
-        [head.scores(pool(reader.message(reply))) for reply in talk.replies[-_READ_REPLIES:]]
+        [head.scores(pool(reader.message(reply).vector)) for reply in talk.replies[-_READ_REPLIES:]]
         if head
         else []
     )

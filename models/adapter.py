@@ -8,15 +8,20 @@ pass costs, retrieval keeps the plain vectors, and no adapter library is needed 
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from models.encoder import SentenceEncoder
-from models.heads import RESTORE, WEIGHTS_DIR, HeadError, check_sum, write_tensors
+from models.weight_files import (
+    RESTORE,
+    WEIGHTS_DIR,
+    WeightsError,
+    read_tensors,
+    weights_path,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +53,8 @@ def save_adapter(
         for name, pair in layers.items()
         for part, matrix in zip("AB", pair, strict=True)
     }
-    metadata = {"encoder": encoder_id, "scale": json.dumps(scale)}
-    return write_tensors(tensors, metadata, ADAPTER, folder)
+    about = {"encoder": encoder_id, "scale": scale}
+    return write_tensors(tensors, about, weights_path(ADAPTER, folder))
 
 
 def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> SentenceEncoder:
@@ -58,20 +63,17 @@ def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> Senten
     Its id names the plain encoder and the adapter's checksum; the heads record it.
 
     Raises:
-        HeadError: the file is missing, damaged, or made for another encoder.
+        WeightsError: the file is missing, damaged, or made for another encoder.
     """
-    path = (folder or WEIGHTS_DIR) / f"{ADAPTER}.safetensors"
-    digest = check_sum(path)
+    path = weights_path(ADAPTER, folder or WEIGHTS_DIR)
+    tensors, about, digest = read_tensors(path)
     try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        scale = float(json.loads(metadata["scale"]))
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError) as exc:
-        raise HeadError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
-    if metadata.get("encoder") != encoder.id:
-        raise HeadError(
-            f"{path} was trained for the encoder {metadata.get('encoder')!r}, not {encoder.id!r}: "
+        scale = float(about["scale"])
+    except (KeyError, TypeError, ValueError) as exc:
+        raise WeightsError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
+    if about.get("encoder") != encoder.id:
+        raise WeightsError(
+            f"{path} was trained for the encoder {about.get('encoder')!r}, not {encoder.id!r}: "
             "train again or change EMPATHY_ENCODER"
         )
     transformer = transformer_of(encoder)
@@ -82,7 +84,7 @@ def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> Senten
     try:
         _add(transformer_of(adapted), tensors, scale)
     except (AttributeError, RuntimeError, ValueError) as exc:
-        raise HeadError(f"{path} does not fit the encoder ({exc}): {RESTORE}") from exc
+        raise WeightsError(f"{path} does not fit the encoder ({exc}): {RESTORE}") from exc
     return adapted
 
 

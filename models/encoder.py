@@ -47,6 +47,9 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str]) -> list[Vector]:
         """Return one array of shape (windows, dimensions) per text; rows have length one."""
 
+    def windows(self, text: str) -> list[str]:
+        """Return the parts of `text` that `encode` gives a row each, at least one."""
+
     def word_pieces(self, text: str) -> int:
         """Count the tokens of `text`, without special ones."""
 
@@ -73,6 +76,11 @@ class SentenceEncoder:
         """Count the tokens of `text`, without special ones."""
         with self._model_lock:
             return len(self._spans(text))
+
+    def windows(self, text: str) -> list[str]:
+        """Return the parts of `text` that `encode` gives a row each, at least one."""
+        with self._model_lock:
+            return self._windows(text)
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> list[Vector]:
         """Return one array of shape (windows, dimensions) per text; rows have length one."""

@@ -79,9 +79,7 @@ class CrisisReader:
             if phrase.level != "none":
                 return MessageReading(phrase.level, _PHRASE_SCORE, phrase.signals)
             return UNREADABLE
-        readings = [self.head.ordinal(row) for row in self.texts.message(text)]
-        level = max((reading[0] for reading in readings), key=_rank)
-        score = max(reading[1] for reading in readings)
+        level, score = self.head.ordinal(*self.texts.message(text))
         signals = phrase.signals
         if _rank(level) > _rank(phrase.level):
             signals = (*signals, _HEAD_SIGNALS[level])

@@ -10,9 +10,9 @@ import re
 import tomllib
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -25,6 +25,8 @@ DEFAULT_PATH: Final = Path(__file__).resolve().parents[1] / "knowledge" / "crisi
 _RANK: Final[Mapping[CrisisLevel, int]] = {"none": 0, "concern": 1, "high": 2, "imminent": 3}
 _LONGEST_WORD: Final = 24
 _LONGEST_DENIAL: Final = 400
+_REMEMBERED: Final = 512
+"""Texts whose normal form is kept in memory: those of a batch, with room to spare."""
 
 _LIST_NAME = re.compile(r"%(\w+)%")
 _SENTENCE_END = re.compile(r"[.?\n] ?")
@@ -196,7 +198,7 @@ class CrisisPhrases:
     harmless: tuple[tuple[_HarmlessEntry, re.Pattern[str]], ...]
     denial: re.Pattern[str]
     hedge: re.Pattern[str]
-    normaliser: _Normaliser
+    normaliser: Callable[[str], str]
 
     def normalise(self, text: str) -> str:
         """Write the text as the patterns and the head read it: plain lower-case words."""
@@ -276,7 +278,8 @@ def load_phrases(path: Path = DEFAULT_PATH) -> CrisisPhrases:
         harmless=tuple((e, _compile(e.id, e.pattern, lists)) for e in entries.harmless),
         denial=_compile("denial", entries.denial.pattern, lists),
         hedge=_compile("hedge", "%hedge%", lists),
-        normaliser=plain,
+        # Each reading of a turn asks for the same few texts; the encoder remembers them as well.
+        normaliser=lru_cache(maxsize=_REMEMBERED)(plain),
     )
 
 

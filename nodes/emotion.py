@@ -50,6 +50,6 @@ def read_emotion(
     reader: TextReader, head: LinearHead, person: tuple[str, ...], *, top: int = _TOP
 ) -> EmotionReading:
     """Read the emotion of the person's messages, oldest first, at least one."""
-    scores = head.scores(reader.conversation(person))
+    scores = head.scores(*reader.conversation(person))
     best = dict(list(scores.items())[:top])
     return {"label": next(iter(best)), "scores": best}

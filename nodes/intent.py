@@ -74,7 +74,8 @@ def predict_intent(
     reader: TextReader, head: LinearHead, person: tuple[str, ...], earlier: Sequence[str]
 ) -> dict[str, float]:
     """Return intent to probability, most probable first."""
-    return head.scores(intent_features(reader.conversation(person), len(person), earlier))
+    conversation = reader.conversation_vector(person)
+    return head.scores(intent_features(conversation, len(person), earlier))
 
 
 def apply_policy(scores: dict[str, float], message: str, earlier: list[Intent]) -> IntentChoice:

@@ -8,6 +8,7 @@ from typing import Final
 
 from models.encoder import Encoder, Vector, pool
 from models.features import RECENT_MESSAGES, conversation_text
+from models.terms import Features, terms_of
 
 _MOOD_CHARS: Final = 2000
 """How much of the end of each message emotion and intent are read from."""
@@ -26,11 +27,16 @@ class TextReader:
     max_chars: int
     """Longer messages are not read: the crisis check reports them as unreadable."""
 
-    def message(self, text: str) -> Vector:
-        """Return one unit vector per window of a message: (windows, dimensions)."""
-        return self.encoder.encode([self._plain(text)])[0]
+    def message(self, text: str) -> Features:
+        """Return the features of a message, a row for each of its windows."""
+        plain = self._plain(text)
+        return Features(self.encoder.encode([plain])[0], terms_of(self.encoder.windows(plain)))
 
-    def conversation(self, person: Sequence[str]) -> Vector:
+    def conversation(self, person: Sequence[str]) -> Features:
+        """Return the features of the person's latest messages as one text."""
+        return Features(self.conversation_vector(person), terms_of([self._conversation(person)]))
+
+    def conversation_vector(self, person: Sequence[str]) -> Vector:
         """Return the unit vector of the person's latest messages: (dimensions,)."""
         return pool(self.encoder.encode([self._conversation(person)])[0])
 

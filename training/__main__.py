@@ -7,18 +7,20 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from platformdirs import user_cache_path
 
 from models.adapter import load_adapted
-from models.encoder import load_encoder
-from models.heads import WEIGHTS_DIR
+from models.encoder import EncoderError, load_encoder
+from models.weight_files import WEIGHTS_DIR, WeightsError
 from nodes.crisis_phrases import load_phrases
 from training.adapter import Recipe, train_adapter
 from training.card import write_card
 from training.data import DataError, data_folder
 from training.examples import TrainingSet
 from training.heads import finish_heads
+from training.terms import add_terms
 
 CACHE = user_cache_path("empathy-graph") / "training"
 
@@ -50,9 +52,10 @@ def main(
         plain = load_encoder(encoder)
         recipe = Recipe(epochs=epochs, rank=rank)
         heads = train_adapter(plain, examples, cache, out, recipe)
+        heads = add_terms(heads, examples.epoch(np.random.default_rng(recipe.seed)))
         adapted = load_adapted(plain, out)
         figures = finish_heads(adapted, heads, folder, cache, out, normalise)
-    except DataError as exc:
+    except (DataError, EncoderError, WeightsError) as exc:
         typer.echo(f"error: {exc}", err=True)
         raise typer.Exit(2) from exc
     write_card(out, plain.id, recipe, figures)

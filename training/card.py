@@ -19,7 +19,8 @@ Written by `python -m training`; the figures below are what that run measured.
 - **What it is:** a LoRA adapter (rank {rank}, on every linear layer) for `{encoder}`,
   and four linear heads on the adapted sentence vector: emotion (the 32 of EmpatheticDialogues,
   and "unsure"), the listener's next intent (9), what a given reply does (9), and danger (none,
-  concern, high, imminent, after the C-SSRS screener).
+  concern, high, imminent, after the C-SSRS screener). Those of emotion and danger also read the
+  hashed words, pairs of words and parts of words of the text.
 - **Use:** first support in a chat, in English. Not a diagnosis and not a clinical instrument. The
   reading of danger decides only whether the fixed protocol answers instead of a language model.
 - **Licence:** trained on EmpatheticDialogues (Rashkin et al. 2019, CC BY-NC 4.0), so these weights
@@ -38,9 +39,9 @@ Written by `python -m training`; the figures below are what that run measured.
 ## Training
 
 {epochs} epochs of batches of {batch}, AdamW, one-cycle schedule up to {rate}, label smoothing
-{smoothing}, {masked:.0%} of the words masked, seed {seed}; all four tasks at once. Then {refining}
-more after a warm restart up to {refining_rate}, without the long forum posts. The weights are the
-mean of the ends of both stages: the first alone is better at emotion, the second at danger.
+{smoothing}, dropout {dropout}, {masked:.0%} of the words masked, seed {seed}; all four tasks at
+once. The last epoch leaves the long forum posts out. The weights of terms are a logistic regression
+fitted apart; one number says how much they count beside the vector, chosen with the temperature.
 
 ## Figures
 
@@ -56,7 +57,6 @@ crisis head are of the set that its thresholds were chosen on, so they flatter i
 
 - Text in other languages than English is not read; the crisis check then reports "unknown".
 - Near emotions are mixed up (afraid and terrified, angry and furious, sad and devastated).
-- A post of some 2,000 harmless words reads "concern": the level is the highest of all its windows.
 - The reading of danger was never compared with a clinician's. It misses veiled danger and flags
   strong distress; both are in the tables of `empathy evaluate crisis`.
 - Messages written by language models differ from what people in danger write.
@@ -72,8 +72,7 @@ def write_card(out: Path, encoder_id: str, recipe: Recipe, figures: Mapping[str,
         epochs=recipe.epochs,
         batch=recipe.batch,
         rate=recipe.adapter_rate,
-        refining=recipe.refining_epochs,
-        refining_rate=recipe.refining_rate,
+        dropout=recipe.dropout,
         smoothing=recipe.label_smoothing,
         masked=recipe.masked,
         seed=recipe.seed,

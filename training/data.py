@@ -26,6 +26,8 @@ CHAT_EXAMPLES: Final = Path(__file__).parent / "data" / "crisis_chat.jsonl"
 MORE_EXAMPLES: Final = (
     "crisis_danger_a.jsonl",
     "crisis_danger_b.jsonl",
+    "crisis_danger_c.jsonl",
+    "crisis_concern.jsonl",
     "crisis_contrast.jsonl",
     "crisis_long.jsonl",
     "crisis_hard_negatives.jsonl",
@@ -38,6 +40,9 @@ CALIBRATION: Final = Path(__file__).parent / "data" / "crisis_calibration.jsonl"
 
 NO_EMOTION: Final = Path(__file__).parent / "data" / "no_emotion.jsonl"
 """Our own chat messages that carry no emotion."""
+
+_HELD_OUT: Final = 5
+"""One post of so many is kept for measuring."""
 
 
 class DataError(RuntimeError):
@@ -132,13 +137,21 @@ def counselling_questions(folder: Path) -> list[tuple[str, str]]:
     return [(f"{row['title']} {row['text']}", row["topic"]) for row in rows]
 
 
-def sdcnl(folder: Path) -> list[tuple[str, bool]]:
+def sdcnl(folder: Path, *, held_out: bool = False) -> list[tuple[str, bool]]:
     """Read (post, from r/SuicideWatch) of SDCNL (Haque et al. 2021), the rest r/depression.
 
     The label is the forum's name and so noisy: many a post on depression tells of suicide.
+
+    Args:
+        folder: the folder of the data.
+        held_out: read every fifth post, which is never trained on, instead of the others.
     """
     rows = read_lines(folder / "crisis" / "sdcnl_train.jsonl.gz")
-    return [(row["text"], bool(row["suicide"])) for row in rows]
+    return [
+        (row["text"], bool(row["suicide"]))
+        for i, row in enumerate(rows)
+        if (i % _HELD_OUT == _HELD_OUT - 1) == held_out
+    ]
 
 
 def neutral_examples(path: Path = NO_EMOTION) -> list[str]:

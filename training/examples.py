@@ -35,7 +35,7 @@ posts mostly none or passive ones. The names are noisy, so the targets are soft.
 _ORDINAL_SHARPNESS: Final = 3.0
 _REPEATS: Final = 2
 """How often an epoch shows our own examples; after the first time with typing mistakes."""
-_REFINING_REPEATS: Final = 4
+_REFINING_REPEATS: Final = 3
 
 _FORGOTTEN: Final = 0.25
 """Share of conversations shown without the listener's earlier intents."""
@@ -67,23 +67,23 @@ def soft_level(level: str) -> tuple[float, ...]:
 def conversation_examples(
     talks: Sequence[Dialogue], normalise: Normalise, rng: np.random.Generator
 ) -> Iterator[Example]:
-    """Yield three views of each dialogue: its situation, its first message, a longer part of it."""
+    """Yield two views of each dialogue: its situation, and its first message or a longer part.
+
+    More views of a dialogue in an epoch make the adapter learn its label by heart.
+    """
     none = soft_level("none")
     for talk in talks:
         emotion = EMOTION_LABELS.index(talk.emotion)
         seen = Example("", emotion=emotion, crisis=none, crisis_weight=_EVERYDAY_WEIGHT)
         yield replace(seen, text=normalise(talk.situation))
         points = list(talk.points())
-        for point in points[:1]:
-            yield _point(seen, *point, normalise)
-        if len(points) > 1:
-            # The whole conversation half of the time, else any part of it.
-            last = len(points) - 1
-            chosen = last if rng.random() < 0.5 else int(rng.integers(1, last + 1))
-            said, earlier, label = points[chosen]
-            # A caller without a thread does not say what the listener did before.
-            forgotten = rng.random() < _FORGOTTEN
-            yield _point(seen, said, [] if forgotten else earlier, label, normalise)
+        last = len(points) - 1
+        # The first message, the whole conversation, or any part of it.
+        chosen = int(rng.choice([0, last, rng.integers(last + 1)], p=[0.4, 0.3, 0.3]))
+        said, earlier, label = points[chosen]
+        # A caller without a thread does not say what the listener did before.
+        forgotten = rng.random() < _FORGOTTEN
+        yield _point(seen, said, [] if forgotten else earlier, label, normalise)
 
 
 def _point(

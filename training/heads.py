@@ -7,26 +7,31 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from scipy.sparse import csr_matrix, vstack
+from tqdm import tqdm
 
 from models.encoder import SentenceEncoder, Vector
 from models.features import conversation_text, intent_features
-from models.heads import LinearHead, save_head
+from models.heads import LinearHead, load_head, save_head
 from models.labels import INTENTS
-from training.data import Dialogue, crisis_calibration, dialogues, labelled_replies
-from training.fit import calibrate, calibration_error, top_k
+from models.terms import terms_of
+from nodes.reading import TextReader
+from training.data import Dialogue, crisis_calibration, dialogues, labelled_replies, sdcnl
+from training.fit import Labelled, calibrate, calibration_error, top_k
 from training.thresholds import choose_thresholds, threshold_curve
 from training.vectors import vectors
 
 Normalise = Callable[[str], str]
 Figures = dict[str, float]
-Labelled = tuple[Vector, list[str]]
 
-SOURCES: Final = ("situation", "first utterance", "conversation")
+_LONGEST_POST: Final = 100_000
+"""Characters; every post is shorter."""
 
 
 def finish_heads(
@@ -43,37 +48,40 @@ def finish_heads(
 
     read = emotion_texts(held, normalise)
     known = vectors(encoder, [t for texts in read.values() for t in texts], cache, name="emotion")
-    emotions = {
-        source: (np.stack([known[text] for text in texts]), [talk.emotion for talk in held])
-        for source, texts in read.items()
-    }
-    head = calibrate(heads["emotion"], *_join([_half(each, 0) for each in emotions.values()]))
+    felt = [talk.emotion for talk in held]
+    emotions = {source: _read(texts, felt, known) for source, texts in read.items()}
+    head = calibrate(heads["emotion"], _join([each.half(0) for each in emotions.values()]))
     save_head(head, "emotion", encoder.id, out)
     for source, each in emotions.items():
         for k in (1, 5):
-            figures[f"emotion, {source}, top-{k}"] = top_k(head, *_half(each, 1), k)
-    report = _join([_half(each, 1) for each in emotions.values()])
-    figures["emotion, calibration error"] = calibration_error(head, *report)
+            figures[f"emotion, {source}, top-{k}"] = top_k(head, each.half(1), k)
+    report = _join([each.half(1) for each in emotions.values()])
+    figures["emotion, calibration error"] = calibration_error(head, report)
 
     follow, positions = next_intents(encoder, held, cache, normalise)
-    head = calibrate(heads["intent"], *_half(follow, 0))
+    head = calibrate(heads["intent"], follow.half(0))
     save_head(head, "intent", encoder.id, out)
-    figures["next intent, top-1"] = top_k(head, *_half(follow, 1))
+    figures["next intent, top-1"] = top_k(head, follow.half(1))
     figures["next intent, majority by position"] = majority_by_position(
-        data, _half(follow, 1)[1], positions[1::2]
+        data, follow.half(1).labels, positions[1::2]
     )
-    figures["next intent, calibration error"] = calibration_error(head, *_half(follow, 1))
+    figures["next intent, calibration error"] = calibration_error(head, follow.half(1))
 
     pairs = labelled_replies(data, "valid")
     texts = [normalise(text) for text, _ in pairs]
     known = vectors(encoder, texts, cache, name="intent of a reply")
-    replies = np.stack([known[text] for text in texts]), [label for _, label in pairs]
-    head = calibrate(heads["reply_intent"], *_half(replies, 0))
+    replies = _read(texts, [label for _, label in pairs], known)
+    head = calibrate(heads["reply_intent"], replies.half(0))
     save_head(head, "reply_intent", encoder.id, out)
-    figures["intent of a reply, top-1"] = top_k(head, *_half(replies, 1))
-    figures["intent of a reply, calibration error"] = calibration_error(head, *_half(replies, 1))
+    figures["intent of a reply, top-1"] = top_k(head, replies.half(1))
+    figures["intent of a reply, calibration error"] = calibration_error(head, replies.half(1))
 
-    return figures | finish_crisis(encoder, heads["crisis"], cache, out, normalise)
+    figures |= finish_crisis(encoder, heads["crisis"], cache, out, normalise)
+    head = load_head("crisis", encoder.id, out)
+    figures["crisis, forum of a held-out SDCNL post"] = forum_accuracy(
+        head, TextReader(encoder, normalise, _LONGEST_POST), sdcnl(data, held_out=True)
+    )
+    return figures
 
 
 def finish_crisis(
@@ -84,20 +92,34 @@ def finish_crisis(
     texts = [normalise(text) for text, _ in examples]
     levels = [level for _, level in examples]
     known = vectors(encoder, texts, cache, name="crisis, calibration")
-    features = np.stack([known[text] for text in texts])
-    head = calibrate(head, features, levels)
-    probabilities = head.probabilities(features)
-    thresholds = choose_thresholds(probabilities, levels)
-    head = LinearHead(head.labels, head.weight, head.bias, thresholds)
+    seen = _read(texts, levels, known)
+    head = calibrate(head, seen)
+    probabilities = head.probabilities(seen.vectors, seen.terms)
+    head = replace(head, thresholds=choose_thresholds(probabilities, levels))
     save_head(head, "crisis", encoder.id, out)
     curve = json.dumps(threshold_curve(probabilities, levels), indent=1)
     (out / "crisis_curve.json").write_text(curve, encoding="utf-8")
     return {
-        "crisis, calibration set, harmless flagged": _flagged(head, features, levels, "none"),
-        "crisis, calibration set, concern flagged": _flagged(head, features, levels, "concern"),
-        "crisis, calibration set, high flagged": _flagged(head, features, levels, "high"),
-        "crisis, calibration set, imminent flagged": _flagged(head, features, levels, "imminent"),
+        "crisis, calibration set, harmless flagged": _flagged(head, seen, "none"),
+        "crisis, calibration set, concern flagged": _flagged(head, seen, "concern"),
+        "crisis, calibration set, high flagged": _flagged(head, seen, "high"),
+        "crisis, calibration set, imminent flagged": _flagged(head, seen, "imminent"),
     }
+
+
+def forum_accuracy(
+    head: LinearHead, reader: TextReader, posts: Sequence[tuple[str, bool]]
+) -> float:
+    """Return how often "at least high" tells posts of r/SuicideWatch from those of r/depression.
+
+    The forum is a noisy label: people write of suicide on both (Haque et al. 2021).
+    """
+    grave = 1
+    found = [
+        (head.reached(*reader.message(text))[grave] >= head.thresholds[grave]) == suicide
+        for text, suicide in tqdm(posts, desc="forum posts")
+    ]
+    return float(np.mean(found))
 
 
 def emotion_texts(talks: list[Dialogue], normalise: Normalise) -> dict[str, list[str]]:
@@ -120,7 +142,8 @@ def next_intents(
         intent_features(known[text], len(said), earlier)
         for text, (said, earlier, _) in zip(texts, points, strict=True)
     ]
-    return (np.stack(rows), [label for *_, label in points]), [len(said) for said, *_ in points]
+    follow = Labelled(np.stack(rows), [label for *_, label in points])
+    return follow, [len(said) for said, *_ in points]
 
 
 def majority_by_position(data: Path, truth: list[str], positions: list[int]) -> float:
@@ -135,16 +158,19 @@ def majority_by_position(data: Path, truth: list[str], positions: list[int]) -> 
     return float(np.mean(hits))
 
 
-def _half(items: Labelled, which: int) -> Labelled:
-    return items[0][which::2], items[1][which::2]
+def _read(texts: Sequence[str], labels: list[str], known: Mapping[str, Vector]) -> Labelled:
+    return Labelled(np.stack([known[text] for text in texts]), labels, terms_of(texts))
 
 
-def _join(parts: list[Labelled]) -> Labelled:
-    return np.concatenate([rows for rows, _ in parts]), [
-        label for _, each in parts for label in each
-    ]
+def _join(parts: Sequence[Labelled]) -> Labelled:
+    return Labelled(
+        np.concatenate([each.vectors for each in parts]),
+        [label for each in parts for label in each.labels],
+        csr_matrix(vstack([each.terms for each in parts])),
+    )
 
 
-def _flagged(head: LinearHead, features: Vector, levels: list[str], level: str) -> float:
-    rows = features[[each == level for each in levels]]
-    return float(np.mean([head.ordinal(row)[0] != "none" for row in rows]))
+def _flagged(head: LinearHead, seen: Labelled, level: str) -> float:
+    probabilities = head.probabilities(seen.vectors, seen.terms)
+    rows = [i for i, each in enumerate(seen.labels) if each == level]
+    return float(np.mean([(1 - probabilities[i, 0]) >= head.thresholds[0] for i in rows]))

@@ -152,15 +152,15 @@ def test_each_message_is_read_alone() -> None:
     assert found.levels == ["imminent", "none"]
 
 
-def test_the_gravest_window_decides_the_curve() -> None:
+def test_the_gravest_window_decides_the_curve_with_its_share_of_the_odds() -> None:
     reader = seeing().crisis_reader
     long = "sunny walk with my dog " * 120 + WORDS["imminent"] + " sunny walk" * 2
-    windows = reader.head.probabilities(reader.texts.message(long))
+    windows = reader.head.probabilities(*reader.texts.message(long))
     assert len(windows) > 1
     found = most_danger(reader, long)
     assert found.sum() == pytest.approx(1, abs=1e-5)
-    assert found[3] == pytest.approx(windows[:, 3].max())
-    assert 1 - found[0] == pytest.approx(1 - windows[:, 0].min(), abs=1e-5)
+    gravest = windows[:, 3].max()
+    assert found[3] == pytest.approx(gravest / (gravest + len(windows) * (1 - gravest)), abs=1e-4)
     assert np.all(found >= -1e-6)
 
 

@@ -15,8 +15,9 @@ from graph.settings import Settings
 from knowledge.helplines import DEFAULT_PATH as HELPLINES
 from models.adapter import save_adapter
 from models.encoder import SentenceEncoder
-from models.heads import HeadName, check_sum, save_head
+from models.heads import HeadName, save_head
 from models.labels import EMOTION_LABELS, INTENTS
+from models.weight_files import check_sum
 from tests.fakes import INTENT_FEATURES, FakeEncoder, fake_crisis_head, fake_head, fake_settings
 from tests.knowledge.fakes import write_card
 

@@ -12,7 +12,8 @@ from safetensors.numpy import save_file
 
 from models.adapter import load_adapted, save_adapter, transformer_of
 from models.encoder import SentenceEncoder, Vector, pool
-from models.heads import MANIFEST, HeadError, LinearHead, load_head, save_head
+from models.heads import LinearHead, load_head, save_head
+from models.weight_files import MANIFEST, WeightsError
 from tests.models.tiny_encoder import DIMS, TEXTS, linear_layers
 
 RANK = 2
@@ -113,7 +114,7 @@ def test_the_file_is_half_precision_and_names_its_encoder(
     path = save_adapter(layers, SCALE, tiny_encoder.id, tmp_path)
 
     with safe_open(path, framework="np") as file:
-        assert file.metadata() == {"encoder": "tiny-bert", "scale": "0.5"}
+        assert file.metadata() == {"about": '{"encoder": "tiny-bert", "scale": 0.5}'}
         assert {file.get_tensor(name).dtype for name in file.keys()} == {np.dtype(np.float16)}  # noqa: SIM118
         assert len(file.keys()) == 2 * len(layers)
 
@@ -132,7 +133,7 @@ def test_the_id_tells_adapters_apart_and_heads_record_it(
 
     assert first.id == again.id != other.id
     assert first.id.startswith("tiny-bert+")
-    with pytest.raises(HeadError, match="train the heads again"):
+    with pytest.raises(WeightsError, match="train the heads again"):
         load_head("emotion", other.id, tmp_path)
 
 
@@ -142,11 +143,11 @@ def test_the_id_tells_adapters_apart_and_heads_record_it(
 def test_a_missing_adapter_or_manifest_says_what_to_do(
     tiny_encoder: SentenceEncoder, layers: Layers, tmp_path: Path
 ) -> None:
-    with pytest.raises(HeadError, match=r"adapter\.safetensors is missing: restore .* or train"):
+    with pytest.raises(WeightsError, match=r"adapter\.safetensors is missing: restore .* or train"):
         load_adapted(tiny_encoder, tmp_path / "nowhere")
     save_adapter(layers, SCALE, tiny_encoder.id, tmp_path)
     (tmp_path / MANIFEST).unlink()
-    with pytest.raises(HeadError, match=f"{MANIFEST} is missing: restore .* or train"):
+    with pytest.raises(WeightsError, match=f"{MANIFEST} is missing: restore .* or train"):
         load_adapted(tiny_encoder, tmp_path)
 
 
@@ -160,7 +161,9 @@ def test_a_file_that_changed_on_disk_is_refused(
     content = {"shorter": data[: len(data) // 2], "empty": b"", "one byte changed": data}
     path.write_bytes(content[damage])
 
-    with pytest.raises(HeadError, match=r"does not match .*: restore the file or train it again"):
+    with pytest.raises(
+        WeightsError, match=r"does not match .*: restore the file or train it again"
+    ):
         load_adapted(tiny_encoder, tmp_path)
 
 
@@ -180,13 +183,20 @@ def test_a_file_that_is_no_adapter_is_refused(
     path.write_bytes(content)
     record(path)
 
-    with pytest.raises(HeadError, match=r"cannot be read .*: restore the file or train it again"):
+    with pytest.raises(
+        WeightsError, match=r"cannot be read .*: restore the file or train it again"
+    ):
         load_adapted(tiny_encoder, tmp_path)
 
 
 @pytest.mark.parametrize(
     "metadata",
-    [None, {"encoder": "tiny-bert"}, *({"encoder": "tiny-bert", "scale": s} for s in ("x", "[]"))],
+    [
+        None,
+        {"about": '{"encoder": "tiny-bert"}'},
+        {"about": '{"encoder": "tiny-bert", "scale": "x"}'},
+        {"about": '{"encoder": "tiny-bert", "scale": []}'},
+    ],
     ids=["no metadata", "no scale", "broken scale", "scale of another kind"],
 )
 def test_an_adapter_without_a_sound_scale_is_refused(
@@ -197,7 +207,9 @@ def test_an_adapter_without_a_sound_scale_is_refused(
     save_file({f"{QUERY}.A": down, f"{QUERY}.B": up}, path, metadata=metadata)
     record(path)
 
-    with pytest.raises(HeadError, match=r"cannot be read .*: restore the file or train it again"):
+    with pytest.raises(
+        WeightsError, match=r"cannot be read .*: restore the file or train it again"
+    ):
         load_adapted(tiny_encoder, tmp_path)
 
 
@@ -206,7 +218,7 @@ def test_the_adapter_of_another_encoder_is_refused(
 ) -> None:
     save_adapter(layers, SCALE, "another", tmp_path)
 
-    with pytest.raises(HeadError, match=r"'another', not 'tiny-bert': train .* EMPATHY_ENCODER"):
+    with pytest.raises(WeightsError, match=r"'another', not 'tiny-bert': train .* EMPATHY_ENCODER"):
         load_adapted(tiny_encoder, tmp_path)
 
 
@@ -246,11 +258,11 @@ def test_matrices_that_do_not_fit_are_refused_and_nothing_is_changed(
 ) -> None:
     path = tmp_path / "adapter.safetensors"
     arrays = {name: np.ascontiguousarray(each) for name, each in tensors.items()}
-    save_file(arrays, path, metadata={"encoder": "tiny-bert", "scale": "1.0"})
+    save_file(arrays, path, metadata={"about": '{"encoder": "tiny-bert", "scale": 1.0}'})
     record(path)
     before = linear_layers(tiny_encoder)
 
-    with pytest.raises(HeadError, match=r"does not fit the encoder.*: .*train"):
+    with pytest.raises(WeightsError, match=r"does not fit the encoder.*: .*train"):
         load_adapted(tiny_encoder, tmp_path)
 
     after = linear_layers(tiny_encoder)

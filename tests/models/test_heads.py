@@ -1,6 +1,7 @@
 """The heads: what they compute, and that a file is read whole and right or not at all."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from models.heads import MANIFEST, HeadError, LinearHead, load_head, save_head
+from models.heads import LinearHead, load_head, save_head
 from models.labels import CRISIS_LEVELS
+from models.terms import TERMS, terms_of
+from models.weight_files import MANIFEST, WeightsError
 
 ENCODER = "some-encoder"
 
@@ -60,7 +63,7 @@ def test_scores_are_sorted(head: LinearHead) -> None:
 
 
 def test_another_number_of_features_is_explained(head: LinearHead) -> None:
-    with pytest.raises(HeadError, match=r"4 features.*gives 5"):
+    with pytest.raises(WeightsError, match=r"4 features.*gives 5"):
         head.probabilities(np.zeros(5, dtype=np.float32))
 
 
@@ -102,6 +105,70 @@ def test_a_lower_threshold_never_lowers_the_level(raw: list[float], threshold: f
     assert rank(threshold / 2) >= rank(threshold)
 
 
+def test_each_window_of_a_text_counts_with_its_share_of_the_odds() -> None:
+    weight = np.log(np.array([[0.9, 0.4], [0.05, 0.1], [0.03, 0.2], [0.02, 0.3]], np.float32))
+    head = LinearHead(CRISIS_LEVELS, weight, np.zeros(4, dtype=np.float32), (0.4, 0.4, 0.4))
+    windows = np.eye(2, dtype=np.float32)
+
+    assert np.allclose(head.reached(windows[1]), [0.6, 0.5, 0.3])
+    # Odds of 3:2, 1:1 and 3:7, halved.
+    assert np.allclose(head.reached(windows), [3 / 7, 1 / 3, 3 / 17])
+    assert head.ordinal(windows[1])[0] == "high"
+    assert head.ordinal(windows) == ("concern", pytest.approx(3 / 7))
+
+
+# --- Terms --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wide(head: LinearHead) -> LinearHead:
+    """The head with weights for the terms of "my cat" that speak for "c"."""
+    weight = np.zeros((TERMS, 3), dtype=np.float32)
+    weight[terms_of(["my cat"]).indices, 2] = 5.0
+    return replace(head, term_weight=weight)
+
+
+def test_terms_add_to_what_the_vector_says(wide: LinearHead) -> None:
+    vector = np.zeros(4, dtype=np.float32)
+
+    other = wide.probabilities(vector, terms_of(["quiet morning"]))
+    found = wide.probabilities(vector, terms_of(["my cat"]))
+
+    assert np.allclose(other, 1 / 3, atol=0.05)
+    assert found[2] > 0.9
+    many = wide.probabilities(np.stack([vector] * 2), terms_of(["quiet morning", "my cat"]))
+    assert np.allclose(many, [other, found])
+    assert next(iter(wide.scores(vector, terms_of(["my cat"])))) == "c"
+
+
+def test_a_head_with_terms_does_not_read_a_vector_alone(wide: LinearHead) -> None:
+    with pytest.raises(WeightsError, match="terms"):
+        wide.probabilities(np.zeros(4, dtype=np.float32))
+
+
+def test_terms_are_saved_in_a_byte_each(wide: LinearHead, tmp_path: Path) -> None:
+    assert wide.term_weight is not None
+    weight = np.random.default_rng(3).normal(0, 1, wide.term_weight.shape).astype(np.float32)
+    weight[:, 1] *= 100
+    weight[:, 2] = 0
+    path = save_head(replace(wide, term_weight=weight), "emotion", ENCODER, tmp_path)
+
+    loaded = load_head("emotion", ENCODER, tmp_path).term_weight
+
+    assert path.stat().st_size < weight.size * 1.05
+    assert loaded is not None and loaded.dtype == np.float32
+    assert np.all(np.abs(loaded - weight) <= np.abs(weight).max(axis=0) / 250)
+    assert not loaded[:, 2].any()
+
+
+def test_terms_of_another_size_are_refused(wide: LinearHead, tmp_path: Path) -> None:
+    assert wide.term_weight is not None
+    save_head(replace(wide, term_weight=wide.term_weight[:-1]), "emotion", ENCODER, tmp_path)
+
+    with pytest.raises(WeightsError, match=r"terms of the shape.*: restore the file"):
+        load_head("emotion", ENCODER, tmp_path)
+
+
 # --- Files --------------------------------------------------------------------------------------
 
 
@@ -118,6 +185,12 @@ def test_what_was_saved_is_loaded(head: LinearHead, tmp_path: Path) -> None:
     assert len((tmp_path / "new" / MANIFEST).read_text().splitlines()) == 2
 
 
+def test_the_same_weights_give_the_same_file(head: LinearHead, tmp_path: Path) -> None:
+    paths = [save_head(head, "crisis", ENCODER, tmp_path / str(i)) for i in range(5)]
+
+    assert len({path.read_bytes() for path in paths}) == 1
+
+
 def test_a_new_version_replaces_its_checksum(head: LinearHead, tmp_path: Path) -> None:
     save_head(head, "emotion", ENCODER, tmp_path)
     other = LinearHead(head.labels, head.weight * 2, head.bias)
@@ -127,17 +200,17 @@ def test_a_new_version_replaces_its_checksum(head: LinearHead, tmp_path: Path) -
 
 
 def test_a_missing_folder_file_or_manifest(head: LinearHead, tmp_path: Path) -> None:
-    with pytest.raises(HeadError, match="is missing"):
+    with pytest.raises(WeightsError, match="is missing"):
         load_head("emotion", ENCODER, tmp_path / "nowhere")
     path = save_head(head, "emotion", ENCODER, tmp_path)
-    with pytest.raises(HeadError, match=r"intent\.safetensors is missing"):
+    with pytest.raises(WeightsError, match=r"intent\.safetensors is missing"):
         load_head("intent", ENCODER, tmp_path)
     path.unlink()
-    with pytest.raises(HeadError, match="is missing"):
+    with pytest.raises(WeightsError, match="is missing"):
         load_head("emotion", ENCODER, tmp_path)
     save_head(head, "emotion", ENCODER, tmp_path)
     (tmp_path / MANIFEST).unlink()
-    with pytest.raises(HeadError, match=f"{MANIFEST} is missing"):
+    with pytest.raises(WeightsError, match=f"{MANIFEST} is missing"):
         load_head("emotion", ENCODER, tmp_path)
 
 
@@ -148,14 +221,14 @@ def test_one_changed_byte_is_noticed(head: LinearHead, tmp_path: Path, position:
     data[position] ^= 1
     path.write_bytes(data)
 
-    with pytest.raises(HeadError, match="does not match"):
+    with pytest.raises(WeightsError, match="does not match"):
         load_head("emotion", ENCODER, tmp_path)
 
 
 def test_the_heads_of_another_encoder_are_refused(head: LinearHead, tmp_path: Path) -> None:
     save_head(head, "emotion", ENCODER, tmp_path)
 
-    with pytest.raises(HeadError, match="'some-encoder', not 'other'"):
+    with pytest.raises(WeightsError, match="'some-encoder', not 'other'"):
         load_head("emotion", "other", tmp_path)
 
 
@@ -173,7 +246,7 @@ def test_a_file_that_is_no_head_is_refused(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     record(path)
 
-    with pytest.raises(HeadError, match="cannot be read"):
+    with pytest.raises(WeightsError, match="cannot be read"):
         load_head("emotion", ENCODER, tmp_path)
 
 
@@ -181,12 +254,14 @@ def test_a_file_that_is_no_head_is_refused(tmp_path: Path, content: bytes) -> No
     ("metadata", "rows", "why"),
     [
         (None, 2, "cannot be read"),
-        ({"encoder": ENCODER}, 2, "cannot be read"),
-        ({"encoder": ENCODER, "labels": "no json"}, 2, "cannot be read"),
-        ({"encoder": ENCODER, "labels": "7"}, 2, "cannot be read"),
-        ({"encoder": ENCODER, "labels": json.dumps(["a", "b"])}, 3, "2 labels for 3 rows"),
+        ({}, 2, "cannot be read"),
+        ({"about": "no json"}, 2, "cannot be read"),
+        ({"about": "7"}, 2, "cannot be read"),
+        ({"about": json.dumps({"encoder": ENCODER})}, 2, "cannot be read"),
+        ({"about": json.dumps({"encoder": ENCODER, "labels": 7})}, 2, "cannot be read"),
+        ({"about": json.dumps({"encoder": ENCODER, "labels": ["a", "b"]})}, 3, "2 labels for 3"),
     ],
-    ids=["no metadata", "no labels", "broken labels", "labels of another kind", "other size"],
+    ids=["none", "empty", "broken", "another kind", "no labels", "labels of another kind", "size"],
 )
 def test_weights_without_sound_labels_are_refused(
     tmp_path: Path, metadata: dict[str, str] | None, rows: int, why: str
@@ -197,7 +272,7 @@ def test_weights_without_sound_labels_are_refused(
     save_file(tensors, path, metadata=metadata)
     record(path)
 
-    with pytest.raises(HeadError, match=f"{why}.*: restore the file or train it again"):
+    with pytest.raises(WeightsError, match=f"{why}.*: restore the file or train it again"):
         load_head("emotion", ENCODER, tmp_path)
 
 
@@ -206,5 +281,5 @@ def test_a_broken_manifest_is_refused(head: LinearHead, tmp_path: Path) -> None:
 
     for content in (b"", b"onlyoneword\n", b"\xff\xfe\n"):
         (tmp_path / MANIFEST).write_bytes(content)
-        with pytest.raises(HeadError):
+        with pytest.raises(WeightsError):
             load_head("emotion", ENCODER, tmp_path)

@@ -6,8 +6,9 @@ import pytest
 
 from graph.state import CrisisLevel, Intent
 from models.encoder import EMBEDDED_ID
-from models.heads import WEIGHTS_DIR, HeadName, check_sum, load_head
+from models.heads import HeadName, load_head
 from models.labels import CRISIS_LEVELS, EMOTION_LABELS, EMOTIONS, INTENTS, UNSURE
+from models.weight_files import WEIGHTS_DIR, check_sum
 
 
 def test_the_sets_of_the_papers() -> None:

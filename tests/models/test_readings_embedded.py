@@ -10,8 +10,8 @@ import pytest
 from evaluation.crisis_reading import metamorphic
 from graph.resources import Perception, load_perception
 from models.encoder import EMBEDDED_ID
-from models.heads import WEIGHTS_DIR, check_sum
 from models.labels import CRISIS_LEVELS, EMOTION_LABELS, INTENTS, UNSURE
+from models.weight_files import WEIGHTS_DIR, check_sum
 from nodes.crisis import CrisisReader
 from nodes.emotion import read_emotion
 from nodes.intent import predict_intent
@@ -136,7 +136,6 @@ def long_post() -> str:
     return post
 
 
-@pytest.mark.xfail(reason="the level is the highest of many windows; a known failure of the head")
 def test_a_long_harmless_post_is_harmless(danger: CrisisReader, long_post: str) -> None:
     assert danger.read(long_post).level == "none"
 
@@ -157,10 +156,10 @@ def test_danger_in_the_last_line_of_a_long_post_is_found(
 def test_the_head_alone_finds_it_too(danger: CrisisReader, long_post: str) -> None:
     line = "I want to end my life and I think about how to do it every night."
 
-    windows = danger.texts.message(f"{long_post}\n{line}")
+    vectors, terms = danger.texts.message(f"{long_post}\n{line}")
 
-    assert len(windows) > 5
-    assert danger.head.ordinal(windows[-1])[0] != "none"
+    assert len(vectors) > 5
+    assert danger.head.ordinal(vectors, terms)[0] in ("high", "imminent")
 
 
 def test_typing_style_keeps_the_level(danger: CrisisReader) -> None:

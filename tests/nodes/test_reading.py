@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from graph.state import State
 from models.features import RECENT_MESSAGES
 from models.labels import EMOTION_LABELS, INTENTS
+from models.terms import TERMS
 from nodes.crisis import WINDOW, CheckCrisis, CrisisReader
 from nodes.emotion import RecognizeEmotion
 from nodes.intent import SelectIntent
@@ -97,11 +98,14 @@ def test_the_normalised_text_is_what_is_read() -> None:
     shouted = reader.message("MY CAT RAN AWAY")
     quiet = reader.message("my cat ran away")
 
-    assert np.array_equal(shouted, quiet)
+    assert np.array_equal(shouted.vector, quiet.vector)
+    assert (shouted.terms != quiet.terms).nnz == 0
     assert encoder.passes == {"my cat ran away": 1}
-    assert np.allclose(quiet, [hashed_words("my cat ran away")])
+    assert np.allclose(quiet.vector, [hashed_words("my cat ran away")])
     both = reader.conversation(["MY CAT RAN AWAY", "She is OLD"])
-    assert np.array_equal(both, reader.conversation(["my cat ran away", "she is old"]))
+    again = reader.conversation(["my cat ran away", "she is old"])
+    assert np.array_equal(both.vector, again.vector)
+    assert (both.terms != again.terms).nnz == 0
     assert encoder.passes["my cat ran away [SEP] she is old"] == 1
 
 
@@ -109,17 +113,19 @@ def test_a_text_of_which_nothing_is_left_is_read_as_it_was_written() -> None:
     encoder = FakeEncoder()
     reader = TextReader(encoder, lambda text: "", 100)
 
-    assert reader.message("~~~").shape == (1, DIMS)
+    assert reader.message("~~~").vector.shape == (1, DIMS)
     assert encoder.passes == {"~~~": 1}
 
 
 def test_a_message_has_a_row_a_window_and_a_conversation_one_unit_vector() -> None:
     reader = fake_reader(FakeEncoder(max_seq_length=66))
 
-    rows = reader.message("we went to the market today " * 30)
-    whole = reader.conversation(["we went to the market today " * 30])
+    rows, row_terms = reader.message("we went to the market today " * 30)
+    whole, terms = reader.conversation(["we went to the market today " * 30])
 
     assert len(rows) > 3
+    assert row_terms.shape == (len(rows), TERMS)
+    assert terms.shape == (1, TERMS)
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
     assert whole.shape == (DIMS,)
     assert np.linalg.norm(whole) == pytest.approx(1, abs=1e-6)

@@ -29,12 +29,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
 ]
 
-RECIPE = Recipe(rank=2, epochs=2, refining_epochs=1, batch=4, longest=32)
-MAIN, REFINING = 5, 6
-"""Steps of an epoch, by fours: three views of a dialogue, eight other examples, danger twice and
-a long post; when refining, danger four times and no long post."""
+RECIPE = Recipe(rank=2, epochs=3, batch=4, longest=32)
+EPOCH, LAST = 5, 6
+"""Steps of an epoch, by fours: two views of a dialogue, ten other examples, danger twice and a
+long post; in the last one danger three times and no long post."""
 
-STEPS = RECIPE.epochs * MAIN + RECIPE.refining_epochs * REFINING
+STEPS = (RECIPE.epochs - 1) * EPOCH + LAST
 
 DANGER = {"none": "the bus was late", "high": "i want to die", "imminent": "goodbye all of you"}
 EMOTION = {"lonely": "nobody calls me", "furious": "he shouted at me", "proud": "i won the cup"}
@@ -58,7 +58,7 @@ EXAMPLES = TrainingSet(
         *(Example(text, reply_intent=INTENTS.index(label)) for label, text in REPLY.items()),
         *(
             Example(text, intent=INTENTS.index("neutral"), turns=2)
-            for text in ("ok", "right", "hm")
+            for text in ("ok", "right", "hm", "sure", "yes")
         ),
     ),
     normalise=str.lower,
@@ -103,8 +103,8 @@ def test_the_loss_of_every_task_falls_and_the_plain_encoder_stays(
 ) -> None:
     before = linear_layers(tiny_encoder)
 
-    short = losses(*train("cache", recipe=replace(RECIPE, epochs=1, refining_epochs=0)))
-    long = losses(*train("cache", recipe=replace(RECIPE, epochs=25, refining_epochs=0)))
+    short = losses(*train("cache", recipe=replace(RECIPE, epochs=1)))
+    long = losses(*train("cache", recipe=replace(RECIPE, epochs=30)))
 
     for name, loss in long.items():
         assert loss < 0.6 * short[name], name
@@ -238,8 +238,8 @@ def same(one: tuple[Any, SentenceEncoder], other: tuple[Any, SentenceEncoder]) -
 
 @pytest.mark.parametrize(
     "stop",
-    [2, MAIN, MAIN + 3, 2 * MAIN, 2 * MAIN + 3],
-    ids=["first epoch", "between", "second epoch", "before refining", "refining"],
+    [2, EPOCH, EPOCH + 3, 2 * EPOCH, 2 * EPOCH + 3],
+    ids=["first epoch", "between", "second epoch", "before the last", "last epoch"],
 )
 def test_a_stopped_run_goes_on_and_ends_as_an_unbroken_one(
     train: Callable[..., Any], steps: SimpleNamespace, stop: int

@@ -141,6 +141,16 @@ def test_sdcnl_gives_texts_and_booleans(tmp_path: Path) -> None:
     assert all(type(label) is bool for _, label in found)
 
 
+def test_every_fifth_post_of_sdcnl_is_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "crisis" / "sdcnl_train.jsonl.gz"
+    write(path, *({"text": str(i), "suicide": i % 2} for i in range(12)))
+
+    held = [text for text, _ in sdcnl(tmp_path, held_out=True)]
+
+    assert held == ["4", "9"]
+    assert [t for t, _ in sdcnl(tmp_path)] == [str(i) for i in range(12) if str(i) not in held]
+
+
 def test_neutral_examples_need_no_level(tmp_path: Path) -> None:
     path = write(tmp_path / "calm.jsonl", {"text": "brb", "kind": "logistics"})
     assert neutral_examples(path) == ["brb"]

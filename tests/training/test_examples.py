@@ -46,54 +46,52 @@ def views(talk: Dialogue, seed: int = 0) -> list[Example]:
 # --- The views of a dialogue --------------------------------------------------------------------
 
 
-def test_a_dialogue_gives_its_situation_its_first_message_and_a_longer_part() -> None:
-    situation, first, longer = views(TALK)
+def test_a_dialogue_gives_its_situation_and_a_part_from_its_first_message_on() -> None:
+    situation, part = views(TALK)
 
     assert situation.text == "nobody called on my birthday"
     assert (situation.intent, situation.turns, situation.earlier) == (-1, 1, ())
-    assert first.text == "nobody called."
-    assert first.intent == INTENTS.index("sympathizing")
-    assert (first.turns, first.earlier) == (1, ())
-    assert longer.text.startswith("nobody called. [SEP] not even my brother.")
-    for each in (situation, first, longer):
+    assert part.text.startswith("nobody called.")
+    for each in (situation, part):
         assert EMOTION_LABELS[each.emotion] == "lonely"
         assert each.crisis == soft_level("none")
         assert each.reply_intent == -1
 
 
-def test_the_longer_part_is_any_of_them_and_half_of_the_time_the_whole() -> None:
-    texts = Counter(views(TALK, seed)[2].text for seed in range(300))
+def test_the_part_is_the_first_message_the_whole_or_anything_between() -> None:
+    texts = Counter(views(TALK, seed)[1].text for seed in range(300))
 
-    part = "nobody called. [SEP] not even my brother."
+    first = "nobody called."
+    part = f"{first} [SEP] not even my brother."
     whole = f"{part} [SEP] we used to be."
-    assert set(texts) == {part, whole}
-    # The whole is drawn half of the time, and as any part another quarter.
-    assert 190 < texts[whole] < 260
+    assert set(texts) == {first, part, whole}
+    # Four in ten, three in ten, and an even draw of all three for the rest.
+    assert 125 < texts[first] < 175
+    assert 95 < texts[whole] < 145
 
 
 def test_the_intent_of_a_part_is_what_the_listener_did_next() -> None:
-    for seed in range(20):
-        _, _, longer = views(TALK, seed)
-        if longer.turns == 2:
-            assert longer.intent == INTENTS.index("questioning")
-            assert longer.earlier in ((), ("sympathizing",))
-        else:
-            assert longer.turns == 3
-            assert longer.intent == -1
-            assert longer.earlier in ((), ("sympathizing", "questioning"))
+    follows = {1: "sympathizing", 2: "questioning", 3: ""}
+    before = {1: (), 2: ("sympathizing",), 3: ("sympathizing", "questioning")}
+
+    for seed in range(30):
+        _, part = views(TALK, seed)
+        label = follows[part.turns]
+        assert part.intent == (INTENTS.index(label) if label else -1)
+        assert part.earlier in ((), before[part.turns])
 
 
 def test_a_quarter_of_the_conversations_come_without_earlier_intents() -> None:
-    forgotten = sum(views(TALK, seed)[2].earlier == () for seed in range(400))
+    longer = [part for seed in range(600) if (part := views(TALK, seed)[1]).turns > 1]
 
-    assert 70 < forgotten < 130
+    assert 0.18 < np.mean([part.earlier == () for part in longer]) < 0.32
 
 
-def test_a_dialogue_of_one_message_has_no_longer_part() -> None:
-    situation, first = views(SHORT)
+def test_a_dialogue_of_one_message_is_its_own_whole() -> None:
+    situation, part = views(SHORT)
 
-    assert (situation.text, first.text) == ("i ran ten miles", "i did it!")
-    assert first.intent == -1
+    assert (situation.text, part.text) == ("i ran ten miles", "i did it!")
+    assert part.intent == -1
 
 
 def test_everyday_talk_weighs_little_beside_what_is_close_to_danger() -> None:
@@ -218,7 +216,7 @@ def test_an_epoch_shows_everything_and_our_own_examples_twice(folder: Path) -> N
     epoch = examples.epoch(np.random.default_rng(0))
 
     assert [talk.situation for talk in examples.talks] == [TALK.situation]
-    assert len(epoch) == 3 + len(examples.others) + 2 + 2 * len(examples.danger)
+    assert len(epoch) == 2 + len(examples.others) + 2 + 2 * len(examples.danger)
     shown = {*examples.danger, *examples.others, *examples.posts}
     assert not Counter(shown) - Counter(epoch)
     twice = sum(each.crisis_weight == 1.0 and each.emotion == -1 for each in epoch)
@@ -236,7 +234,7 @@ def test_refining_leaves_the_long_posts_out_and_shows_our_own_examples_more_ofte
 
     assert len(examples.posts) == 2
     assert not set(examples.posts) & set(refining)
-    assert len(refining) == 3 + len(examples.others) + 4 * len(examples.danger)
+    assert len(refining) == 2 + len(examples.others) + 3 * len(examples.danger)
     assert not Counter({*examples.danger, *examples.others}) - Counter(refining)
 
 

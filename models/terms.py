@@ -1,0 +1,60 @@
+"""Hashed words, pairs of words and parts of words: what a head reads beside the sentence vector.
+
+A sentence vector blurs rare words and small differences of wording; a linear layer on sparse terms
+keeps them ("wide and deep", Cheng et al. 2016). Terms are hashed (Weinberger et al. 2009), so
+there is no vocabulary to ship, and parts of words still match when a word is misspelt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from models.encoder import Vector
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+_BITS: Final = 15
+TERMS: Final = 2 * 2**_BITS
+"""Columns: the words and their pairs, then the parts of words."""
+
+
+class Features(NamedTuple):
+    """What a head reads of a text."""
+
+    vector: Vector
+    """Of shape (dimensions,), or (windows, dimensions)."""
+    terms: csr_matrix
+    """Of shape (1, TERMS), or (windows, TERMS)."""
+
+
+def terms_of(texts: Sequence[str]) -> csr_matrix:
+    """Count the terms of each text: (texts, TERMS), words and parts of words of length one each."""
+    from scipy.sparse import csr_matrix, hstack
+
+    return csr_matrix(hstack([each.transform(texts) for each in _vectorizers()]))
+
+
+@cache
+def _vectorizers() -> tuple[HashingVectorizer, HashingVectorizer]:
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    # Words of one letter count: "i" says who a message is about.
+    words = HashingVectorizer(
+        ngram_range=(1, 2),
+        token_pattern=r"\b\w+\b",
+        n_features=2**_BITS,
+        alternate_sign=False,
+        dtype="float32",
+    )
+    parts = HashingVectorizer(
+        analyzer="char_wb",
+        ngram_range=(3, 5),
+        n_features=2**_BITS,
+        alternate_sign=False,
+        dtype="float32",
+    )
+    return words, parts

@@ -1,0 +1,109 @@
+"""Weights of terms: fitted apart from the vector's, and weighed on text that neither has seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.heads import LinearHead
+from models.labels import CRISIS_LEVELS, EMOTION_LABELS
+from models.terms import TERMS, terms_of
+from training.examples import Example, soft_level
+from training.fit import Labelled, calibrate
+from training.terms import add_terms
+
+DIMS = 3
+WORDS = {"none": "bus late", "concern": "empty days", "high": "want to die", "imminent": "goodbye"}
+
+
+def plain_head(labels: tuple[str, ...]) -> LinearHead:
+    zeros = np.zeros((len(labels), DIMS), dtype=np.float32)
+    return LinearHead(labels, zeros, zeros[:, 0].copy(), (0.5,) * (len(labels) - 1))
+
+
+@pytest.fixture(scope="module")
+def heads() -> dict[str, LinearHead]:
+    names = {"emotion": EMOTION_LABELS, "crisis": CRISIS_LEVELS, "intent": ("a", "b")}
+    examples = [
+        *(Example(label, emotion=i) for i, label in enumerate(EMOTION_LABELS)),
+        *(
+            Example(text, crisis=soft_level(level), crisis_weight=1.0)
+            for level, text in WORDS.items()
+        ),
+        Example("an answer", reply_intent=2),
+    ]
+    untrained = {name: plain_head(labels) for name, labels in names.items()}
+    return add_terms(untrained, examples * 3)
+
+
+def test_emotion_and_danger_read_terms_and_the_others_do_not(heads: dict[str, LinearHead]) -> None:
+    assert heads["intent"].term_weight is None
+    for name in ("emotion", "crisis"):
+        weight = heads[name].term_weight
+        assert weight is not None
+        assert weight.shape == (TERMS, len(heads[name].labels))
+        assert weight.dtype == np.float32
+
+
+def test_the_words_of_a_level_speak_for_it(heads: dict[str, LinearHead]) -> None:
+    vector = np.zeros(DIMS, dtype=np.float32)
+
+    for level, words in WORDS.items():
+        assert next(iter(heads["crisis"].scores(vector, terms_of([words])))) == level
+    assert next(iter(heads["emotion"].scores(vector, terms_of(["very lonely"])))) == "lonely"
+
+
+def head_of_two(vector_is_right: bool, terms_are_right: bool) -> tuple[LinearHead, Labelled]:
+    """Return a head of two labels whose parts are right, or of no use, and texts to weigh them."""
+    rng = np.random.default_rng(5)
+    labels = [("a", "b")[i % 2] for i in range(80)]
+    truth = np.array([[1.0, -1.0] if label == "a" else [-1.0, 1.0] for label in labels])
+    noise = rng.choice([-1.0, 1.0], (80, 1)) * [[1.0, -1.0]]
+    vectors = np.where(rng.random((80, 1)) < 0.8, truth if vector_is_right else noise, noise)
+    words = np.where(rng.random(80) < 0.8, labels, rng.choice(["a", "b"], 80))
+    if not terms_are_right:
+        words = rng.choice(["a", "b"], 80)
+    weight = np.zeros((TERMS, 2), dtype=np.float32)
+    for column, word in enumerate("ab"):
+        weight[terms_of([word]).indices, column] = 1.0
+    head = LinearHead(("a", "b"), np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
+    seen = Labelled(vectors.astype(np.float32), labels, terms_of(list(words)))
+    return replace(head, term_weight=weight), seen
+
+
+def test_each_part_counts_as_much_as_it_is_right() -> None:
+    def weights(vector_is_right: bool, terms_are_right: bool) -> tuple[float, float]:
+        head, seen = head_of_two(vector_is_right, terms_are_right)
+        calibrated = calibrate(head, seen)
+        assert calibrated.term_weight is not None
+        return float(calibrated.weight[0, 0]), float(calibrated.term_weight.max())
+
+    both, vector_only, terms_only = weights(True, True), weights(True, False), weights(False, True)
+
+    assert min(both) > 0.2
+    assert vector_only[0] > 3 * vector_only[1]
+    assert terms_only[1] > 3 * terms_only[0]
+
+
+def test_calibration_lowers_the_loss_on_what_it_sees() -> None:
+    head, seen = head_of_two(True, True)
+    truth = [head.labels.index(label) for label in seen.labels]
+
+    def loss(each: LinearHead) -> float:
+        chances = each.probabilities(seen.vectors, seen.terms)[range(len(truth)), truth]
+        return float(-np.log(chances).mean())
+
+    sharp = replace(head, weight=head.weight * 9, bias=head.bias + np.float32(0.2))
+    assert loss(calibrate(sharp, seen)) < loss(sharp)
+    assert loss(calibrate(head, seen)) <= loss(head) + 1e-6
+
+
+def test_a_head_without_terms_has_one_temperature() -> None:
+    head, seen = head_of_two(True, True)
+    plain = replace(head, term_weight=None)
+
+    calibrated = calibrate(plain, replace(seen, terms=None))
+
+    assert calibrated.term_weight is None
+    scale = calibrated.weight[0, 0]
+    assert np.allclose(calibrated.weight, plain.weight * scale)
