@@ -16,9 +16,9 @@ from typing import Final, Protocol, TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from evaluation.metrics import Probabilities
 from models.encoder import SentenceEncoder, pool
 from training.data import DataError
+from training.metrics import Probabilities
 
 Fitted = TypeVar("Fitted")
 

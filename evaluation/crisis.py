@@ -16,7 +16,11 @@ import numpy as np
 
 from evaluation.baselines import MAJORITY, fit_baselines
 from evaluation.crisis_reading import UNKNOWN, Read, metamorphic, most_danger, read_alone
-from evaluation.metrics import (
+from evaluation.parts import IN_USE, encoders_of, loaded
+from graph.resources import Perception
+from models.labels import CRISIS_LEVELS
+from training.data import DataError, crisis_calibration, crisis_examples, read_lines
+from training.metrics import (
     Indices,
     Probabilities,
     indices,
@@ -24,10 +28,6 @@ from evaluation.metrics import (
     score_calibration_error,
     share,
 )
-from evaluation.parts import IN_USE, encoders_of, loaded
-from graph.resources import Perception
-from models.labels import CRISIS_LEVELS
-from training.data import DataError, crisis_calibration, crisis_examples, read_lines
 from training.thresholds import choose_thresholds, threshold_curve
 
 SHIPPED: Final = Path(__file__).parent / "data" / "crisis_chat.jsonl"

@@ -12,12 +12,12 @@ import numpy as np
 from langchain_core.messages import HumanMessage
 from tqdm import tqdm
 
-from evaluation.metrics import Probabilities, share
 from graph.state import State
 from models.labels import CRISIS_LEVELS
 from nodes.conversation import clean
 from nodes.crisis import CheckCrisis, CrisisReader
 from training.data import read_lines
+from training.metrics import Probabilities, share
 
 REWORDINGS: Final = Path(__file__).parent / "data" / "metamorphic.jsonl"
 

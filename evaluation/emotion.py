@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 
 from evaluation.baselines import Predict, fit_baselines
-from evaluation.metrics import Probabilities, confusion, indices, recall_by_label, summary
 from evaluation.parts import IN_USE, encoders_of, loaded
 from graph.resources import Perception
 from models.labels import EMOTIONS, UNSURE
 from models.terms import terms_of
 from training.data import DataError, Dialogue, dialogues
 from training.heads import emotion_texts
+from training.metrics import Probabilities, confusion, indices, recall_by_label, summary
 from training.vectors import vectors
 
 TOGETHER: Final = "all three"

@@ -9,14 +9,6 @@ from typing import Any, Final
 import numpy as np
 
 from evaluation.baselines import Predict, fit_baselines
-from evaluation.metrics import (
-    Probabilities,
-    confusion,
-    indices,
-    kl_divergence,
-    recall_by_label,
-    summary,
-)
 from evaluation.parts import IN_USE, Encoders, encoders_of, loaded
 from graph.resources import Perception
 from models.features import conversation_text
@@ -24,6 +16,14 @@ from models.heads import LinearHead
 from models.labels import INTENTS
 from training.data import DataError, Dialogue, dialogues, labelled_replies
 from training.heads import majority_by_position, next_intents
+from training.metrics import (
+    Probabilities,
+    confusion,
+    indices,
+    kl_divergence,
+    recall_by_label,
+    summary,
+)
 from training.vectors import vectors
 
 REPLY: Final = "intent of a reply"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from tqdm import tqdm
 
-from evaluation.metrics import share
 from evaluation.protocol_rules import Group, ProtocolRules, load_rules
 from evaluation.transcripts import Played, Risk, Transcript
 from graph.lines import replay
 from knowledge.helplines import load_registry
+from training.metrics import share
 
 if TYPE_CHECKING:
     from graph.build import Graph

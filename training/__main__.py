@@ -20,7 +20,7 @@ from training.card import write_card
 from training.data import DataError, data_folder
 from training.examples import TrainingSet
 from training.heads import finish_heads
-from training.terms import add_terms
+from training.layers import crisis_head, with_terms
 
 CACHE = user_cache_path("empathy-graph") / "training"
 
@@ -52,8 +52,10 @@ def main(
         plain = load_encoder(encoder)
         recipe = Recipe(epochs=epochs, rank=rank)
         heads = train_adapter(plain, examples, cache, out, recipe)
-        heads = add_terms(heads, examples.epoch(np.random.default_rng(recipe.seed)))
         adapted = load_adapted(plain, out)
+        rng = np.random.default_rng(recipe.seed)
+        heads["emotion"] = with_terms(heads["emotion"], examples.epoch(rng))
+        heads["crisis"] = crisis_head(adapted, examples.rated(rng), cache)
         figures = finish_heads(adapted, heads, folder, cache, out, normalise)
     except (DataError, EncoderError, WeightsError) as exc:
         typer.echo(f"error: {exc}", err=True)

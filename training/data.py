@@ -35,6 +35,9 @@ MORE_EXAMPLES: Final = (
 )
 """Further examples, beside `CHAT_EXAMPLES`: danger, look-alikes, and distress without danger."""
 
+TURNS: Final = Path(__file__).parent / "data" / "crisis_turns.jsonl"
+"""Our own messages from the middle of a conversation, with and without danger."""
+
 CALIBRATION: Final = Path(__file__).parent / "data" / "crisis_calibration.jsonl"
 """Our own chat messages that choose the crisis head's thresholds; never trained on."""
 
@@ -170,6 +173,11 @@ def crisis_examples(path: Path = CHAT_EXAMPLES) -> list[tuple[str, str]]:
         row for each in (path, *more) if each == path or each.is_file() for row in read_lines(each)
     ]
     return list(dict.fromkeys((row["text"], row["level"]) for row in rows))
+
+
+def crisis_turns() -> list[tuple[str, str]]:
+    """Read (text, level) of our messages from the middle of a conversation."""
+    return [(row["text"], row["level"]) for row in read_lines(TURNS)]
 
 
 def crisis_calibration() -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from training.data import (
     Dialogue,
     counselling_questions,
     crisis_examples,
+    crisis_turns,
     dialogues,
     labelled_replies,
     neutral_examples,
@@ -25,6 +26,9 @@ Normalise = Callable[[str], str]
 
 _EVERYDAY_WEIGHT: Final = 0.05
 """Weight of everyday talk as harmless, beside our own examples that are close to danger."""
+
+_EVERYDAY_SHARE: Final = 3
+"""One dialogue of so many is read message by message."""
 
 _COUNSELLING_WEIGHT: Final = 0.5
 _FORUM_WEIGHT: Final = 0.4
@@ -98,17 +102,32 @@ def _point(
     )
 
 
+def everyday_messages(
+    talks: Sequence[Dialogue], normalise: Normalise, rng: np.random.Generator
+) -> Iterator[Example]:
+    """Yield the situation and each message of some dialogues as harmless texts of their own."""
+    for i in rng.choice(len(talks), len(talks) // _EVERYDAY_SHARE, replace=False):
+        for text in (talks[i].situation, *talks[i].speaker):
+            yield Example(
+                normalise(text),
+                crisis=soft_level("none"),
+                crisis_weight=_EVERYDAY_SHARE * _EVERYDAY_WEIGHT,
+            )
+
+
 def reply_examples(folder: Path, split: str, normalise: Normalise) -> list[Example]:
     """Return replies with what they do."""
     pairs = labelled_replies(folder, split)
     return [Example(normalise(text), reply_intent=INTENTS.index(label)) for text, label in pairs]
 
 
-def danger_examples(normalise: Normalise) -> list[Example]:
+def danger_examples(
+    normalise: Normalise, read: Callable[[], list[tuple[str, str]]] = crisis_examples
+) -> list[Example]:
     """Return our own chat-length examples of each level, as they read once normalised."""
     return [
         Example(normalise(text), crisis=soft_level(level), crisis_weight=1.0)
-        for text, level in crisis_examples()
+        for text, level in read()
     ]
 
 
@@ -141,6 +160,8 @@ class TrainingSet:
 
     talks: tuple[Dialogue, ...]
     danger: tuple[Example, ...]
+    turns: tuple[Example, ...]
+    """Messages from the middle of a conversation: for the layer of danger only."""
     posts: tuple[Example, ...]
     others: tuple[Example, ...]
     normalise: Normalise
@@ -153,6 +174,7 @@ class TrainingSet:
         return cls(
             tuple(talks),
             tuple(danger_examples(normalise)),
+            tuple(danger_examples(normalise, crisis_turns)),
             tuple(forum_posts(folder, normalise)),
             tuple(others),
             normalise,
@@ -172,6 +194,14 @@ class TrainingSet:
             examples += [replace(each, text=mistype(each.text, rng)) for each in self.danger]
         order = rng.permutation(len(examples))
         return [examples[i] for i in order]
+
+    def rated(self, rng: np.random.Generator) -> list[Example]:
+        """Return texts rated for danger, as the crisis check reads them: one message each."""
+        own = [*self.danger, *self.turns]
+        slips = [replace(each, text=mistype(each.text, rng)) for each in own]
+        others = [each for each in self.others if each.crisis]
+        everyday = everyday_messages(self.talks, self.normalise, rng)
+        return [*own, *slips, *self.posts, *others, *everyday]
 
 
 def mistype(text: str, rng: np.random.Generator) -> str:

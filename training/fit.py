@@ -11,9 +11,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 
-from evaluation import metrics
 from models.encoder import Vector
 from models.heads import LinearHead
+from training import metrics
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

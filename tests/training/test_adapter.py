@@ -52,6 +52,7 @@ TALK = Dialogue(
 EXAMPLES = TrainingSet(
     talks=(TALK,),
     danger=tuple(Example(t, crisis=soft_level(k), crisis_weight=1.0) for k, t in DANGER.items()),
+    turns=(),
     posts=(Example("a long story " * 40, crisis=(0.05, 0.2, 0.6, 0.15), crisis_weight=0.4),),
     others=(
         *(Example(text, emotion=EMOTION_LABELS.index(label)) for label, text in EMOTION.items()),

@@ -1,56 +1,78 @@
-"""Weights of terms: fitted apart from the vector's, and weighed on text that neither has seen."""
+"""Layers beside the adapter's: fitted apart, and weighed on text that none has seen."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-import pytest
 
+from models.encoder import pool
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS, EMOTION_LABELS
 from models.terms import TERMS, terms_of
+from tests.fakes import FakeEncoder
 from training.examples import Example, soft_level
 from training.fit import Labelled, calibrate
-from training.terms import add_terms
+from training.layers import crisis_head, with_terms
 
 DIMS = 3
 WORDS = {"none": "bus late", "concern": "empty days", "high": "want to die", "imminent": "goodbye"}
 
 
-def plain_head(labels: tuple[str, ...]) -> LinearHead:
-    zeros = np.zeros((len(labels), DIMS), dtype=np.float32)
-    return LinearHead(labels, zeros, zeros[:, 0].copy(), (0.5,) * (len(labels) - 1))
+def test_the_emotion_head_gets_weights_of_terms_and_keeps_its_own() -> None:
+    weight = np.ones((len(EMOTION_LABELS), DIMS), dtype=np.float32)
+    head = LinearHead(EMOTION_LABELS, weight, weight[:, 0])
+    examples = [Example(label, emotion=i) for i, label in enumerate(EMOTION_LABELS)] * 3
+
+    found = with_terms(head, [*examples, Example("an answer", reply_intent=2)])
+
+    assert np.array_equal(found.weight, head.weight) and np.array_equal(found.bias, head.bias)
+    assert found.term_weight is not None
+    assert found.term_weight.shape == (TERMS, len(EMOTION_LABELS))
+    assert found.term_weight.dtype == np.float32
+    vector = np.zeros(DIMS, dtype=np.float32)
+    assert next(iter(found.scores(vector, terms_of(["very lonely"])))) == "lonely"
 
 
-@pytest.fixture(scope="module")
-def heads() -> dict[str, LinearHead]:
-    names = {"emotion": EMOTION_LABELS, "crisis": CRISIS_LEVELS, "intent": ("a", "b")}
-    examples = [
-        *(Example(label, emotion=i) for i, label in enumerate(EMOTION_LABELS)),
-        *(
+def rated(*, weight: float = 1.0) -> list[Example]:
+    harmless = [Example("the bus was early", crisis=soft_level("none"), crisis_weight=weight)] * 6
+    return (
+        harmless
+        + [
             Example(text, crisis=soft_level(level), crisis_weight=1.0)
             for level, text in WORDS.items()
-        ),
-        Example("an answer", reply_intent=2),
-    ]
-    untrained = {name: plain_head(labels) for name, labels in names.items()}
-    return add_terms(untrained, examples * 3)
+        ]
+        * 3
+    )
 
 
-def test_emotion_and_danger_read_terms_and_the_others_do_not(heads: dict[str, LinearHead]) -> None:
-    assert heads["intent"].term_weight is None
-    for name in ("emotion", "crisis"):
-        weight = heads[name].term_weight
-        assert weight is not None
-        assert weight.shape == (TERMS, len(heads[name].labels))
-        assert weight.dtype == np.float32
+def test_both_layers_of_danger_know_the_words_of_a_level(tmp_path: Path) -> None:
+    encoder = FakeEncoder()
 
+    head = crisis_head(encoder, rated(), tmp_path)
 
-def test_the_words_of_a_level_speak_for_it(heads: dict[str, LinearHead]) -> None:
-    vector = np.zeros(DIMS, dtype=np.float32)
-
+    assert head.labels == CRISIS_LEVELS
+    assert head.term_weight is not None
+    nothing = np.zeros(head.weight.shape[1], dtype=np.float32)
     for level, words in WORDS.items():
-        assert next(iter(heads["crisis"].scores(vector, terms_of([words])))) == level
-    assert next(iter(heads["emotion"].scores(vector, terms_of(["very lonely"])))) == "lonely"
+        vector = pool(encoder.encode([words])[0])
+        assert next(iter(head.scores(vector, terms_of([""])))) == level
+        assert (nothing @ head.weight.T + terms_of([words]) @ head.term_weight).argmax() == (
+            CRISIS_LEVELS.index(level)
+        )
+
+
+def test_a_text_counts_with_its_weight(tmp_path: Path) -> None:
+    words = "the bus was early"
+    vector = pool(FakeEncoder().encode([words])[0])
+
+    light, heavy = (
+        crisis_head(FakeEncoder(), rated(weight=weight), tmp_path).scores(
+            vector, terms_of([words])
+        )["none"]
+        for weight in (0.01, 1.0)
+    )
+
+    assert heavy > light
 
 
 def head_of_two(vector_is_right: bool, terms_are_right: bool) -> tuple[LinearHead, Labelled]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from evaluation import metrics
+from training import metrics
 from training.data import DataError
 
 PROBABILITIES = np.array(
