@@ -29,6 +29,7 @@ _EVERYDAY_WEIGHT: Final = 0.05
 
 _EVERYDAY_SHARE: Final = 3
 """One dialogue of so many is read message by message."""
+_MESSAGE_WEIGHT: Final = 0.45
 
 _COUNSELLING_WEIGHT: Final = 0.5
 _FORUM_WEIGHT: Final = 0.4
@@ -111,7 +112,7 @@ def everyday_messages(
             yield Example(
                 normalise(text),
                 crisis=soft_level("none"),
-                crisis_weight=_EVERYDAY_SHARE * _EVERYDAY_WEIGHT,
+                crisis_weight=_MESSAGE_WEIGHT,
             )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from models.encoder import SentenceEncoder
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS
-from models.terms import terms_of
+from models.terms import TERMS, terms_of
 from training.examples import Example
 from training.fit import fit
 from training.vectors import vectors
@@ -24,20 +24,24 @@ from training.vectors import vectors
 _TERM_STRENGTH: Final = 10.0
 """Inverse of the L2 penalty: weak, as rows of length one keep the weights small."""
 
-_VECTOR_STRENGTH: Final = 10.0
+_VECTOR_STRENGTH: Final = 1.0
 
 
 def with_terms(head: LinearHead, examples: Sequence[Example]) -> LinearHead:
     """Return the emotion head with weights for the terms of the examples that carry an emotion."""
+    from sklearn.linear_model import SGDClassifier
+
     felt = [each for each in examples if each.emotion >= 0]
-    layer = fit(
-        terms_of([each.text for each in felt]),
-        [head.labels[each.emotion] for each in felt],
-        head.labels,
-        strength=_TERM_STRENGTH,
+    # One against the rest by gradient descent: for 33 labels and as many texts, the exact solution
+    # takes ten times as long and reads no better.
+    model = SGDClassifier(
+        loss="log_loss", alpha=3e-6, max_iter=12, tol=None, average=True, random_state=0
     )
+    model.fit(terms_of([each.text for each in felt]), [each.emotion for each in felt])
+    weight = np.zeros((TERMS, len(head.labels)), dtype=np.float32)
     # The intercept says how common a label was, which the adapter's own layer knows.
-    return replace(head, term_weight=np.ascontiguousarray(layer.weight.T))
+    weight[:, model.classes_] = model.coef_.T
+    return replace(head, term_weight=weight)
 
 
 def crisis_head(encoder: SentenceEncoder, rated: Sequence[Example], cache: Path) -> LinearHead:
