@@ -31,8 +31,8 @@ def wire(resources: Resources) -> StateGraph[State, None, InputState, OutputStat
 
     graph.add_node("recognize_emotion", RecognizeEmotion(seen.reader, seen.emotion_head))
     graph.add_node("select_intent", SelectIntent(seen.reader, seen.intent_head))
-    graph.add_node("check_crisis", CheckCrisis(seen.crisis_reader))
-    graph.add_node("escalate", Escalate(r.protocol_texts, r.registry))
+    graph.add_node("check_crisis", CheckCrisis(seen.crisis_reader, r.protocol_texts))
+    graph.add_node("escalate", Escalate(r.protocol_texts, r.registry, r.protocol_answers))
     graph.add_node("retrieve_strategies", RetrieveStrategies(seen.encoder, r.store))
     graph.add_node(
         "generate_reply",

@@ -18,6 +18,7 @@ from graph.threads import NamedThreads
 from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
 from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
 from knowledge.helplines import Registry, load_registry
+from knowledge.protocol_answers import ProtocolAnswers, load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from knowledge.reply_parts import load_reply_parts
 from models.adapter import load_adapted
@@ -66,6 +67,7 @@ class Resources:
     reviewer: Reviewer | None = None
     registry: Registry | None = None
     protocol_texts: ProtocolTexts | None = None
+    protocol_answers: ProtocolAnswers | None = None
     store: StrategyStore | None = None
     chat: ChatModel | None = None
     threads: BaseCheckpointSaver[Any] | None = field(default_factory=NamedThreads)
@@ -113,6 +115,7 @@ def load_resources(settings: Settings | None = None, *, progress: bool = False) 
         reviewer=Reviewer(rules, registry) if rules else None,
         registry=registry,
         protocol_texts=load("protocol texts", load_protocol_texts),
+        protocol_answers=load("protocol answers", load_protocol_answers),
         store=load_store(settings, perception, load, progress=progress),
         chat=load("chat model", open_chat),
         problems=(*perception.problems, *load.problems),

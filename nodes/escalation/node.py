@@ -10,9 +10,11 @@ from typing_extensions import TypedDict
 
 from graph.state import CrisisLevel, SafetyRecord, State, Strategy
 from knowledge.helplines import Registry
-from knowledge.protocol_texts import About, Audience, Level, Place, ProtocolTexts
+from knowledge.protocol_answers import ANY, Answer, ProtocolAnswers
+from knowledge.protocol_texts import About, Audience, Level, PartName, Place, ProtocolTexts
+from nodes.conversation import read_conversation
 from nodes.escalation.constant import CONSTANT_REPLY
-from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE, plan_parts
+from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE, Situation, plan_parts, plan_step
 from nodes.escalation.wording import slots
 from nodes.streaming import release
 
@@ -48,6 +50,8 @@ class Escalate:
 
     texts: ProtocolTexts | None
     registry: Registry | None
+    answers: ProtocolAnswers | None = None
+    """Without it no answer is understood, and every stage takes its longest way."""
 
     def __call__(self, state: State, config: RunnableConfig) -> EscalateUpdate:
         """Write the reply and record what was said."""
@@ -87,13 +91,31 @@ class Escalate:
         audience: Audience = "other" if SOMEONE_ELSE in signals else "self"
         about: About = "self_harm" if SELF_HARM in signals and audience == "self" else "any"
 
-        code = _country_code(state, config)
+        message = _last_message(state)
+        answer: Answer = "other"
+        kinds: dict[PartName, str] = {}
+        if self.answers:
+            answer, barrier = self.answers.read(message), self.answers.barrier(message, audience)
+            kinds["barrier"] = barrier
+            # Who tells what stands in the way has been asked to reach out, and does not.
+            if answer == "other" and barrier != ANY and safety["escalations"]:
+                answer = "refuses"
+        now = Situation(
+            level=level,
+            audience=audience,
+            turn=safety["escalations"],
+            said=self.texts.by_ids(safety["used"]),
+            signals=signals,
+            answer=answer,
+        )
+        code = _country_code(state, config, self.registry)
         country = self.registry.country(code)
         place: Place = "line" if country and country.lines else "site"
-        values = slots(country, safety["escalations"])
+        values = slots(country, now.turn)
+        kinds["safety_plan"] = plan_step(now.said)
 
         chosen = []
-        for part in plan_parts(level, safety, signals):
+        for part in plan_parts(now):
             if part == "country" and code:
                 continue
             text = self.texts.choose(
@@ -102,6 +124,7 @@ class Escalate:
                 audience,
                 place=place,
                 about=about,
+                kind=kinds.get(part, ""),
                 used=safety["used"],
             )
             if text is None:
@@ -113,6 +136,11 @@ class Escalate:
             [text.text.format_map(values) for text in chosen],
             used + [text.id for text in chosen],
         )
+
+
+def _last_message(state: State) -> str:
+    person = read_conversation(state["messages"]).person
+    return person[-1] if person else ""
 
 
 def _record(state: State) -> SafetyRecord:
@@ -136,7 +164,14 @@ def _safe_record(state: State) -> SafetyRecord:
         return _NEW_RECORD
 
 
-def _country_code(state: State, config: RunnableConfig) -> str | None:
+def _country_code(state: State, config: RunnableConfig, registry: Registry) -> str | None:
     """Return the country that the caller or the person has said; it is never guessed."""
-    said = config.get("configurable", {}).get("country") or state.get("country")
-    return said if isinstance(said, str) else None
+    given = config.get("configurable", {}).get("country") or state.get("country")
+    if isinstance(given, str):
+        return given
+    talk = read_conversation(state["messages"])
+    said = (
+        registry.said_in(text, asked="country" in before)
+        for text, before in zip(reversed(talk.person), reversed(talk.before), strict=True)
+    )
+    return next(filter(None, said), None)
