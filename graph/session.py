@@ -24,8 +24,9 @@ class Turn:
 
     @property
     def reply(self) -> str:
-        """The whole reply."""
-        return str(self.state["messages"][-1].text)
+        """The whole reply; empty while a counsellor who took over has not answered."""
+        last = self.state["messages"][-1]
+        return "" if isinstance(last, HumanMessage) else str(last.text)
 
     def public(self) -> dict[str, Any]:
         """Return the readings and the reply as plain data."""
@@ -53,7 +54,8 @@ class Session:
             {"messages": [HumanMessage(text)]}, config, stream_mode=["custom", "values"]
         ):
             if mode == "values":
-                state = chunk
+                # An interrupt is a value too; it holds no state.
+                state = {**state, **chunk}
             elif chunk.get("type") == "sentence":
                 yield str(chunk["text"])
         yield Turn(state, time.perf_counter() - start)

@@ -1,6 +1,7 @@
 """Node escalate: the crisis protocol answers. No model, no retrieval, fixed texts only."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -9,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict
 
 from graph.state import CrisisLevel, SafetyRecord, State, Strategy
+from handover.event import EscalationEvent
 from knowledge.helplines import Registry
 from knowledge.protocol_answers import ANY, Answer, ProtocolAnswers
 from knowledge.protocol_texts import About, Audience, Level, PartName, Place, ProtocolTexts
@@ -52,6 +54,10 @@ class Escalate:
     registry: Registry | None
     answers: ProtocolAnswers | None = None
     """Without it no answer is understood, and every stage takes its longest way."""
+    emit: Callable[[EscalationEvent], None] | None = None
+    """Tells people; returns at once."""
+    with_text: bool = False
+    """Whether the event holds the person's message."""
 
     def __call__(self, state: State, config: RunnableConfig) -> EscalateUpdate:
         """Write the reply and record what was said."""
@@ -69,12 +75,38 @@ class Escalate:
             # Wide on purpose: the reply stands in the state, whether or not it could be streamed.
             logger.error("crisis reply not streamed: %s", type(error).__name__)
         logger.warning("escalated: level=%s turn=%d", safety["level"], safety["escalations"] + 1)
+        self._tell(state, config, safety, used)
         return {
             "messages": [AIMessage(content=" ".join(pieces))],
             "safety": {**safety, "escalations": safety["escalations"] + 1, "used": used},
             "strategies": [],
             "reply_source": "protocol",
         }
+
+    def _tell(
+        self, state: State, config: RunnableConfig, safety: SafetyRecord, used: list[str]
+    ) -> None:
+        """Hand an event to the sinks. Whatever fails there, the person has their reply."""
+        if self.emit is None:
+            return
+        try:
+            reading = state.get("crisis")
+            said = [each for each in used if each not in safety["used"]]
+            self.emit(
+                EscalationEvent(
+                    thread=str(config.get("configurable", {}).get("thread_id") or ""),
+                    turn=safety["escalations"] + 1,
+                    level=reading["level"] if reading else "unknown",
+                    score=reading["score"] if reading else 0.0,
+                    signals=tuple(reading["signals"]) if reading else (),
+                    offered=tuple(said),
+                    country=str(_given_country(state, config) or ""),
+                    text=_last_message(state) if self.with_text else None,
+                )
+            )
+        except Exception as error:
+            # Wide on purpose: a sink must not take the reply with it.
+            logger.error("escalation event not sent: %s", type(error).__name__)
 
     def _compose(
         self, state: State, config: RunnableConfig, safety: SafetyRecord
@@ -164,10 +196,15 @@ def _safe_record(state: State) -> SafetyRecord:
         return _NEW_RECORD
 
 
+def _given_country(state: State, config: RunnableConfig) -> str | None:
+    given = config.get("configurable", {}).get("country") or state.get("country")
+    return given if isinstance(given, str) else None
+
+
 def _country_code(state: State, config: RunnableConfig, registry: Registry) -> str | None:
     """Return the country that the caller or the person has said; it is never guessed."""
-    given = config.get("configurable", {}).get("country") or state.get("country")
-    if isinstance(given, str):
+    given = _given_country(state, config)
+    if given:
         return given
     talk = read_conversation(state["messages"])
     said = (
