@@ -24,9 +24,19 @@ _NOT_DIALLED: Final = re.compile(rf"[{_SEPARATORS}]")
 _SHORT: Final = 4
 """Words of an answer that is little more than a name."""
 _HERE: Final = (
-    r"\b(?:i['’]?m|i am|we['’]?re|we are|live|living|based|here|stuck|currently|now)"
-    r"(?: (?:right now|now|here|living|based|over|back|currently|still|stuck|staying))* in "
+    r"(?:(?:\b(?:i['’]?m|i am|we['’]?re|we are)"
+    r"|^\W*(?:live|living|based|stuck|currently|now)|\bhere"
+    r"|\b(?:i|we)(?: (?:now|still|currently|also|just|only|actually))* live"
+    r"|\b(?:i['’]?m|i am) from [^.?!\n]{1,40} (?:but|and)(?: i)?(?: now)? live)"
+    r"(?: (?:right now|now|here|living|based|over|back|currently|still|stuck|staying))*) in "
+    r"(?:(?:an?|the) (?:\w+ ){1,3}(?:in|of) )?(?:the )?"
 )
+"""Only of the writer: "my sister lives in", "I used to live in" and "I want to live in" are not."""
+_ELSEWHERE: Final = (
+    r"(?i:(?<!new )(?<!new south )(?!(?<=north )korea)(?!(?<=latin )america|(?<=south )america)"
+    r"(?!(?<=central )america))"
+)
+"""New Mexico is not Mexico."""
 _DENIED: Final = re.compile(r"(?i:\b(?:not|n't|never|left|outside)(?: in| from)?(?: the)? ?)$")
 
 Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
@@ -177,7 +187,7 @@ class Registry(_Frozen):
             name if (name := re.escape(each)).isupper() else f"(?i:{name})"
             for each in sorted(names, key=len, reverse=True)
         )
-        return re.compile(rf"(?<!\w)(?P<name>{listed})(?!\w)")
+        return re.compile(rf"(?<!\w){_ELSEWHERE}(?P<name>{listed})(?!\w)")
 
     @cached_property
     def _answered(self) -> re.Pattern[str]:
@@ -185,7 +195,7 @@ class Registry(_Frozen):
 
     @cached_property
     def _lived_in(self) -> re.Pattern[str]:
-        return re.compile(rf"{_HERE}(?:the )?{self._named.pattern}", re.IGNORECASE)
+        return re.compile(_HERE + self._named.pattern, re.IGNORECASE)
 
     @cached_property
     def _numbers(self) -> frozenset[str]:

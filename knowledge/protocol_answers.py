@@ -20,6 +20,8 @@ ANY: Final = "any"
 
 _LIST: Final = re.compile(r"%(\w+)%")
 _SENTENCE: Final = re.compile(r"[.?!\n]")
+_NOTHING: Final = r"(?!)"
+"""Matches no text."""
 _APOSTROPHES: Final = str.maketrans(dict.fromkeys("'’‘`´ʼ", None))
 _NonEmpty = Annotated[str, Field(min_length=1)]
 _Patterns = Annotated[list[_NonEmpty], Field(min_length=1)]
@@ -37,6 +39,7 @@ class _Entry(_Strict):
     examples: _Patterns
     patterns: _Patterns
     unless: list[_NonEmpty] = []
+    unless_elsewhere: list[_NonEmpty] = []
 
 
 class _File(_Strict):
@@ -47,21 +50,32 @@ class _File(_Strict):
     barriers: dict[Audience, dict[str, _Patterns]]
 
 
+class _Reading:
+    """One answer's patterns, compiled."""
+
+    def __init__(self, entry: _Entry, lists: Mapping[str, Sequence[str]]) -> None:
+        self._pattern = _compile(entry.patterns, lists)
+        self._unless = _compile(entry.unless or [_NOTHING], lists)
+        self._elsewhere = _compile(entry.unless_elsewhere or [_NOTHING], lists)
+
+    def fits(self, plain: str) -> bool:
+        """Tell whether a sentence says so, and nothing in the message takes it back."""
+        said = (
+            self._pattern.search(sentence) and not self._unless.search(sentence)
+            for sentence in _SENTENCE.split(plain)
+        )
+        return any(said) and not self._elsewhere.search(plain)
+
+
 class ProtocolAnswers:
     """Reads what a message says of help, and what stands in the way of it."""
 
     def __init__(self, file: _File) -> None:
-        self._entries: dict[Answer, tuple[re.Pattern[str], re.Pattern[str] | None]] = {
-            answer: (
-                _compile(entry.patterns, file.lists),
-                _compile(entry.unless, file.lists) if entry.unless else None,
-            )
-            for answer, entry in (
-                # Help that was reached counts before the doubts that are told beside it.
-                ("reached", file.reached),
-                ("refuses", file.refuses),
-                ("safe", file.safe),
-            )
+        self._entries: dict[Answer, _Reading] = {
+            # Help that was reached counts before the doubts that are told beside it.
+            "reached": _Reading(file.reached, file.lists),
+            "refuses": _Reading(file.refuses, file.lists),
+            "safe": _Reading(file.safe, file.lists),
         }
         self._barriers = {
             audience: {kind: _compile(each, file.lists) for kind, each in kinds.items()}
@@ -70,12 +84,8 @@ class ProtocolAnswers:
 
     def read(self, message: str) -> Answer:
         """Return what the message says of help."""
-        sentences = _SENTENCE.split(_plain(message))
-        for answer, (pattern, unless) in self._entries.items():
-            for sentence in sentences:
-                if pattern.search(sentence) and not (unless and unless.search(sentence)):
-                    return answer
-        return "other"
+        plain = _plain(message)
+        return next((answer for answer, each in self._entries.items() if each.fits(plain)), "other")
 
     def barrier(self, message: str, audience: Audience) -> str:
         """Return the kind of what stands in the way, or "any"."""
@@ -99,7 +109,7 @@ def load_protocol_answers(path: Path = DEFAULT_PATH) -> ProtocolAnswers:
         return ProtocolAnswers(file)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise ProtocolAnswerError(f"{path.name}: {error}") from error
-    except (re.error, KeyError) as error:
+    except (re.error, KeyError, RecursionError) as error:
         raise ProtocolAnswerError(f"{path.name}: bad pattern: {error}") from error
 
 
@@ -108,7 +118,8 @@ def _plain(message: str) -> str:
 
 
 def _compile(patterns: Sequence[str], lists: Mapping[str, Sequence[str]]) -> re.Pattern[str]:
-    joined = "|".join(
-        _LIST.sub(lambda m: f"(?:{'|'.join(lists[m[1]])})", each) for each in patterns
-    )
+    def spell_out(match: re.Match[str]) -> str:
+        return f"(?:{_LIST.sub(spell_out, '|'.join(lists[match[1]]))})"
+
+    joined = _LIST.sub(spell_out, "|".join(patterns))
     return re.compile(rf"(?<!\w)(?:{joined})(?!\w)")

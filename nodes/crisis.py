@@ -15,6 +15,7 @@ from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS
 from nodes.conversation import Conversation, read_conversation
 from nodes.crisis_phrases import CrisisPhrases
+from nodes.escalation.plan import EARLIER
 from nodes.escalation.recall import recall, said_in
 from nodes.language import reads_as_english
 from nodes.reading import TextReader
@@ -149,7 +150,7 @@ class CheckCrisis:
         first = max(record["settled"], len(talk.person) - WINDOW)
         earlier = [self.reader.read(text) for text in talk.person[first:-1]]
         dangers = [reading for reading in earlier if reading.level in CRISIS_LEVELS[1:]]
-        kept = MessageReading(record["level"], now.score, ("danger earlier in the conversation",))
+        kept = MessageReading(record["level"], now.score, (EARLIER,))
         if record["level"] != "none":
             dangers.append(kept)
         if not talk.readable:

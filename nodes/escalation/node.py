@@ -1,7 +1,7 @@
 """Node escalate: the crisis protocol answers. No model, no retrieval, fixed texts only."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,10 +13,18 @@ from graph.state import CrisisLevel, SafetyRecord, State, Strategy
 from handover.event import EscalationEvent
 from knowledge.helplines import Registry
 from knowledge.protocol_answers import ANY, Answer, ProtocolAnswers
-from knowledge.protocol_texts import About, Audience, Level, PartName, Place, ProtocolTexts
+from knowledge.protocol_texts import (
+    About,
+    Audience,
+    Level,
+    PartName,
+    Place,
+    ProtocolText,
+    ProtocolTexts,
+)
 from nodes.conversation import read_conversation
 from nodes.escalation.constant import CONSTANT_REPLY
-from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE, Situation, plan_parts, plan_step
+from nodes.escalation.plan import EARLIER, SELF_HARM, SOMEONE_ELSE, Situation, plan_parts, plan_step
 from nodes.escalation.wording import slots
 from nodes.streaming import release
 
@@ -120,7 +128,8 @@ class Escalate:
         wording: Level = "unknown" if safety["level"] == "none" else safety["level"]
         unread = reading is None or reading["level"] == "unknown"
         level: Level = "unknown" if unread else wording
-        audience: Audience = "other" if SOMEONE_ELSE in signals else "self"
+        said = self.texts.by_ids(safety["used"])
+        audience = _audience(signals, said)
         about: About = "self_harm" if SELF_HARM in signals and audience == "self" else "any"
 
         message = _last_message(state)
@@ -136,7 +145,7 @@ class Escalate:
             level=level,
             audience=audience,
             turn=safety["escalations"],
-            said=self.texts.by_ids(safety["used"]),
+            said=said,
             signals=signals,
             answer=answer,
         )
@@ -162,12 +171,20 @@ class Escalate:
             if text is None:
                 raise LookupError(f"no text for {part}")
             chosen.append(text)
-        said = {text.id for text in chosen}
-        used = [text_id for text_id in safety["used"] if text_id not in said]
+        now_said = {text.id for text in chosen}
+        used = [text_id for text_id in safety["used"] if text_id not in now_said]
         return (
             [text.text.format_map(values) for text in chosen],
             used + [text.id for text in chosen],
         )
+
+
+def _audience(signals: Sequence[str], said: Sequence[ProtocolText]) -> Audience:
+    if SOMEONE_ELSE in signals:
+        return "other"
+    # Nothing new was noticed, so it is still about the same person as before.
+    before = [text.audience for text in said if text.audience != "any"]
+    return "other" if set(signals) <= {EARLIER} and before[-1:] == ["other"] else "self"
 
 
 def _last_message(state: State) -> str:

@@ -13,6 +13,7 @@ from nodes.escalation.stages import Stage, stage_of
 
 SELF_HARM: Final = "self-harm"
 SOMEONE_ELSE: Final = "someone else in danger"
+EARLIER: Final = "danger earlier in the conversation"
 
 _COUNTRY_TURNS: Final = frozenset({0, 2, 4, 6})
 _COUNTRY_TURNS_URGENT: Final = frozenset({0, 3, 7})
@@ -91,6 +92,9 @@ def _later(now: Situation) -> list[PartName]:
         return [opening, *program, "human", *emergency, "guide", *country, *_how_to_ask(now)]
     way: list[PartName] = emergency or ["guide"]
     if now.audience == "other":
+        # A question each turn would nag, and go round in a ring.
+        if now.turn % 2 == 0 and now.count("check_back"):
+            return [opening, "stay", *way]
         return [opening, "check_back", *way, *(_how_to_ask(now) if now.turn % 2 else [])]
     check = now.count("check_back") * _CHECK_EVERY <= now.count("safety_plan")
     if check or now.level == "imminent":
@@ -109,7 +113,8 @@ def _urgent(now: Situation) -> list[PartName]:
     # The first turn at this level says all of it, even when the thread began more mildly.
     if not now.count("means_safety"):
         return ["opening", "emergency", "means_safety", "ask", "guide", "country", "human", "stay"]
-    step: PartName = "ask" if now.turn < _ASKING_TURNS or now.turn % 2 else "stay"
+    asked = sum(text.part == "ask" and now.level in text.levels for text in now.said)
+    step: PartName = "ask" if asked < _ASKING_TURNS or now.turn % 2 else "stay"
     if now.answer == "refuses":
         return ["acknowledge", "emergency", *program, "barrier", step, "guide"]
     if now.turn % 2:

@@ -42,8 +42,9 @@ def recall(replies: Sequence[str], texts: ProtocolTexts) -> SafetyRecord:
 
 def said_in(reply: str, texts: ProtocolTexts) -> list[ProtocolText]:
     """Return the protocol texts of a reply, in order; none when it is not the protocol's."""
+    # By their ends: a slot at the beginning of a text may also take in the text before it.
     found = [
-        (match.start(), text) for text in texts.texts if (match := _form(text.text).search(reply))
+        (match.end(), text) for text in texts.texts if (match := _form(text.text).search(reply))
     ]
     return [text for _, text in sorted(found, key=lambda each: each[0])]
 
