@@ -90,7 +90,7 @@ def review(file: Lines = "-") -> None:
     from graph.lines import review as run
     from graph.resources import load_resources
 
-    resources = load_resources(Settings(chat_model="none"))
+    resources = load_resources(Settings(chat_model="none").measuring())
     _print_lines(run(_input_lines(file), resources))
 
 
@@ -109,7 +109,7 @@ def replay(
 
     _check_country(country)
     settings = Settings() if generation else Settings(chat_model="none")
-    graph = build_graph(load_resources(settings, progress=True))
+    graph = build_graph(load_resources(settings.measuring(), progress=True))
     _print_lines(run(_input_lines(file), graph, country))
 
 

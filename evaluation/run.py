@@ -80,7 +80,7 @@ def evaluate_conversations(data: Path | None) -> tuple[dict[str, Any], str]:
     from graph.settings import Settings
 
     transcripts = load_transcripts(data or SHIPPED)
-    graph = build_graph(load_resources(Settings(chat_model="none")))
+    graph = build_graph(load_resources(Settings(chat_model="none").measuring()))
     report = evaluate_protocol(graph, transcripts)
     return report, table(report)
 

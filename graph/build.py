@@ -10,6 +10,7 @@ from graph.state import InputState, OutputState, State
 from nodes.crisis import CheckCrisis, route_crisis
 from nodes.emotion import RecognizeEmotion
 from nodes.escalation.node import Escalate
+from nodes.escalation.takeover import AwaitCounsellor, route_taken_over
 from nodes.generate import GenerateReply
 from nodes.intent import SelectIntent
 from nodes.retrieve import RetrieveStrategies
@@ -31,8 +32,17 @@ def wire(resources: Resources) -> StateGraph[State, None, InputState, OutputStat
 
     graph.add_node("recognize_emotion", RecognizeEmotion(seen.reader, seen.emotion_head))
     graph.add_node("select_intent", SelectIntent(seen.reader, seen.intent_head))
-    graph.add_node("check_crisis", CheckCrisis(seen.crisis_reader))
-    graph.add_node("escalate", Escalate(r.protocol_texts, r.registry))
+    graph.add_node("check_crisis", CheckCrisis(seen.crisis_reader, r.protocol_texts))
+    graph.add_node(
+        "escalate",
+        Escalate(
+            r.protocol_texts,
+            r.registry,
+            r.protocol_answers,
+            emit=r.dispatcher.emit if r.dispatcher else None,
+            with_text=settings.escalation_text,
+        ),
+    )
     graph.add_node("retrieve_strategies", RetrieveStrategies(seen.encoder, r.store))
     graph.add_node(
         "generate_reply",
@@ -49,11 +59,18 @@ def wire(resources: Resources) -> StateGraph[State, None, InputState, OutputStat
     )
     graph.add_node("review_reply", ReviewReply(r.reviewer, r.composer))
 
-    graph.add_edge(START, "recognize_emotion")
+    if settings.takeover == "off":
+        graph.add_edge(START, "recognize_emotion")
+        graph.add_edge("escalate", END)
+    else:
+        counsellor = AwaitCounsellor(settings.takeover)
+        graph.add_node("await_counsellor", counsellor)
+        graph.add_conditional_edges(START, route_taken_over)
+        graph.add_conditional_edges("escalate", counsellor.route)
+        graph.add_edge("await_counsellor", END)
     graph.add_edge("recognize_emotion", "select_intent")
     graph.add_edge("select_intent", "check_crisis")
     graph.add_conditional_edges("check_crisis", route_crisis)
-    graph.add_edge("escalate", END)
     graph.add_edge("retrieve_strategies", "generate_reply")
     graph.add_edge("generate_reply", "review_reply")
     graph.add_conditional_edges("review_reply", route_review)

@@ -7,6 +7,7 @@ are composed. `empathy doctor` shows the problems.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 from collections.abc import Callable
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from graph.settings import Settings
 from graph.threads import NamedThreads
+from handover.audit import AuditLog
+from handover.dispatch import Dispatcher, Sink
 from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
 from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
 from knowledge.helplines import Registry, load_registry
+from knowledge.protocol_answers import ProtocolAnswers, load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from knowledge.reply_parts import load_reply_parts
 from models.adapter import load_adapted
@@ -66,8 +70,11 @@ class Resources:
     reviewer: Reviewer | None = None
     registry: Registry | None = None
     protocol_texts: ProtocolTexts | None = None
+    protocol_answers: ProtocolAnswers | None = None
     store: StrategyStore | None = None
     chat: ChatModel | None = None
+    dispatcher: Dispatcher | None = None
+    """Tells people of escalations; none where no sink is set."""
     threads: BaseCheckpointSaver[Any] | None = field(default_factory=NamedThreads)
     problems: tuple[str, ...] = ()
 
@@ -113,10 +120,35 @@ def load_resources(settings: Settings | None = None, *, progress: bool = False) 
         reviewer=Reviewer(rules, registry) if rules else None,
         registry=registry,
         protocol_texts=load("protocol texts", load_protocol_texts),
+        protocol_answers=load("protocol answers", load_protocol_answers),
         store=load_store(settings, perception, load, progress=progress),
         chat=load("chat model", open_chat),
+        dispatcher=_open_dispatcher(settings, load),
         problems=(*perception.problems, *load.problems),
     )
+
+
+def _open_dispatcher(settings: Settings, load: _Loader) -> Dispatcher | None:
+    """Open the sinks of escalation events; one that cannot be opened is named, the rest work."""
+
+    def webhook() -> Sink:
+        from handover.webhook import Webhook
+
+        secret = settings.webhook_secret.get_secret_value()
+        return Webhook(settings.webhook_url, secret, settings.data_dir / "webhook_outbox.db")
+
+    opened = [
+        load("audit log", lambda: AuditLog(settings.data_dir / "escalations.jsonl"))
+        if settings.audit
+        else None,
+        load("webhook", webhook) if settings.webhook_url else None,
+    ]
+    sinks = [sink for sink in opened if sink is not None]
+    if not sinks:
+        return None
+    dispatcher = Dispatcher(sinks)
+    atexit.register(dispatcher.close)
+    return dispatcher
 
 
 def load_perception(settings: Settings) -> Perception:

@@ -255,7 +255,8 @@ class GraphRunnable(Runnable[Any, dict[str, Any]]):
         async with lock, aclosing(cast(_Parts, run)) as parts:
             async for mode, part in parts:
                 if mode == "values":
-                    state = part
+                    # An interrupt is a value too; it holds no state.
+                    state = {**state, **part}
                 elif part.get("type") == "sentence":
                     yield {"type": "sentence", "text": part["text"]}
         yield {"type": "result", **_public(state, options.thread_id)}
@@ -264,7 +265,9 @@ class GraphRunnable(Runnable[Any, dict[str, Any]]):
 def _public(state: Mapping[str, Any], thread_id: str) -> dict[str, Any]:
     messages = [ChatMessage(type=each.type, content=str(each.text)) for each in state["messages"]]
     fields = {name: state[name] for name in SupportOutput.model_fields if name in state}
+    # A conversation that a counsellor has taken over waits for them: there is no reply yet.
+    reply = "" if messages[-1].type == "human" else messages[-1].content
     output = SupportOutput(
-        **{**fields, "messages": messages, "thread_id": thread_id, "reply": messages[-1].content}
+        **{**fields, "messages": messages, "thread_id": thread_id, "reply": reply}
     )
     return output.model_dump()

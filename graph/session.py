@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
+
+from nodes.escalation.constant import CONSTANT_REPLY
 
 if TYPE_CHECKING:
     from graph.build import Graph
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,23 @@ class Turn:
 
     @property
     def reply(self) -> str:
-        """The whole reply."""
-        return str(self.state["messages"][-1].text)
+        """The whole reply; empty while a counsellor who took over has not answered."""
+        last = self.state["messages"][-1]
+        return "" if isinstance(last, HumanMessage) else str(last.text)
 
     def public(self) -> dict[str, Any]:
         """Return the readings and the reply as plain data."""
         fields = ("emotion", "intent", "crisis", "strategies", "reply_source")
         return {name: self.state.get(name) for name in fields} | {"reply": self.reply}
+
+
+def _failed(text: str) -> dict[str, Any]:
+    """Return the state of a turn of which nothing is known: unreadable means unsafe."""
+    return {
+        "messages": [HumanMessage(text), AIMessage(CONSTANT_REPLY)],
+        "crisis": {"level": "unknown", "score": 0.0, "signals": ["the turn failed"]},
+        "reply_source": "protocol",
+    }
 
 
 @dataclass
@@ -49,13 +65,21 @@ class Session:
         start = time.perf_counter()
         state: dict[str, Any] = {}
         chunk: Any
-        for mode, chunk in self.graph.stream(
-            {"messages": [HumanMessage(text)]}, config, stream_mode=["custom", "values"]
-        ):
-            if mode == "values":
-                state = chunk
-            elif chunk.get("type") == "sentence":
-                yield str(chunk["text"])
+        try:
+            for mode, chunk in self.graph.stream(
+                {"messages": [HumanMessage(text)]}, config, stream_mode=["custom", "values"]
+            ):
+                if mode == "values":
+                    # An interrupt is a value too; it holds no state.
+                    state = {**state, **chunk}
+                elif chunk.get("type") == "sentence":
+                    yield str(chunk["text"])
+        except Exception as exc:
+            # Nodes answer their own failures. What breaks around them, such as the store of
+            # threads, must not leave a person without an answer either.
+            logger.error("a turn failed: %s", type(exc).__name__)
+            state = _failed(text)
+            yield CONSTANT_REPLY
         yield Turn(state, time.perf_counter() - start)
 
     def ask(self, text: str) -> Turn:

@@ -93,5 +93,34 @@ class Settings(BaseSettings):
         default_factory=lambda: user_cache_path("empathy-graph"),
         description="Where converted weights are kept; safe to delete.",
     )
+    audit: bool = Field(
+        default=True,
+        description=(
+            "Whether each escalation is written to `escalations.jsonl` in the data folder: level, "
+            "signals, ids of the texts said; never what the person wrote, unless asked below."
+        ),
+    )
+    webhook_url: str = Field(
+        default="",
+        description="Where escalations are posted, signed after the Standard Webhooks standard.",
+    )
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="Shared with the receiver: `whsec_…` or any text."
+    )
+    escalation_text: bool = Field(
+        default=False,
+        description="Whether an escalation event holds the person's message. Ask them first.",
+    )
+    takeover: Literal["off", "concern", "high", "imminent"] = Field(
+        default="off",
+        description=(
+            "Least level of danger at which a thread waits at an interrupt, so that a counsellor "
+            "can take it over from Studio or the API. The protocol's reply is not held back."
+        ),
+    )
     host: str = Field(default="127.0.0.1", description="Address that `empathy serve` listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Its port.")
+
+    def measuring(self) -> "Settings":
+        """Return the same without sinks: what is measured or replayed alarms nobody."""
+        return self.model_copy(update={"audit": False, "webhook_url": "", "takeover": "off"})

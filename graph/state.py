@@ -29,8 +29,8 @@ Intent = Literal[
 CrisisLevel = Literal["none", "concern", "high", "imminent", "unknown"]
 """Danger after the C-SSRS screener; "unknown" is a message that could not be read."""
 
-ReplySource = Literal["model", "composed", "protocol"]
-"""Who wrote the reply: the language model, reviewed parts, or the crisis protocol."""
+ReplySource = Literal["model", "composed", "protocol", "counsellor"]
+"""Who wrote the reply: the language model, reviewed parts, the crisis protocol, or a person."""
 
 
 class EmotionReading(TypedDict):
@@ -142,4 +142,6 @@ class State(InputState, total=False):
     faults: list[Fault]
     """generate_reply and review_reply: what was wrong with the last draft."""
     reply_source: ReplySource
-    """escalate or review_reply"""
+    """escalate, review_reply or await_counsellor"""
+    taken_over: bool
+    """await_counsellor: whether a counsellor answers this thread now."""

@@ -21,6 +21,24 @@ _SEPARATORS: Final = r"\s().\-\u2010-\u2015"
 _NUMBER: Final = re.compile(rf"\+?\d[\d{_SEPARATORS}]*\d")
 _NOT_DIALLED: Final = re.compile(rf"[{_SEPARATORS}]")
 
+_SHORT: Final = 4
+"""Words of an answer that is little more than a name."""
+_HERE: Final = (
+    r"(?:(?:\b(?:i['’]?m|i am|we['’]?re|we are)"
+    r"|^\W*(?:live|living|based|stuck|currently|now)|\bhere"
+    r"|\b(?:i|we)(?: (?:now|still|currently|also|just|only|actually))* live"
+    r"|\b(?:i['’]?m|i am) from [^.?!\n]{1,40} (?:but|and)(?: i)?(?: now)? live)"
+    r"(?: (?:right now|now|here|living|based|over|back|currently|still|stuck|staying))*) in "
+    r"(?:(?:an?|the) (?:\w+ ){1,3}(?:in|of) )?(?:the )?"
+)
+"""Only of the writer: "my sister lives in", "I used to live in" and "I want to live in" are not."""
+_ELSEWHERE: Final = (
+    r"(?i:(?<!new )(?<!new south )(?!(?<=north )korea)(?!(?<=latin )america|(?<=south )america)"
+    r"(?!(?<=central )america))"
+)
+"""New Mexico is not Mexico."""
+_DENIED: Final = re.compile(r"(?i:\b(?:not|n't|never|left|outside)(?: in| from)?(?: the)? ?)$")
+
 Text = Annotated[str, Field(min_length=1, pattern=r"^\S(.*\S)?$")]
 CountryCode = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
@@ -79,6 +97,8 @@ class Country(_Frozen):
     code: CountryCode
     """ISO 3166-1 alpha-2."""
     name: Text
+    aliases: Annotated[tuple[Text, ...], Strict(False)] = ()
+    """Other names by which people say where they are."""
     emergency: Annotated[tuple[Text, ...], Strict(False), Field(min_length=1)]
     """Emergency numbers as shown to the person, the first one first."""
     emergency_source: Text
@@ -116,6 +136,25 @@ class Registry(_Frozen):
         wanted = code.strip().upper()
         return self._by_code.get(_ALIASES.get(wanted, wanted))
 
+    def said_in(self, message: str, *, asked: bool = False) -> str | None:
+        """Return the code of the country in which a person says that they are.
+
+        Args:
+            message: what the person wrote.
+            asked: whether they were asked for it, so that a bare name is an answer; else the
+                message must say "in Nepal" of the writer ("I'm in", "I live in", "here in").
+        """
+        names = self._lived_in
+        if asked:
+            # In a short answer "us" is the country, in a longer one it may be the word.
+            names = self._answered if len(message.split()) <= _SHORT else self._named
+        found = [
+            match
+            for match in names.finditer(message)
+            if not _DENIED.search(message[: match.start()])
+        ]
+        return self._by_name[_name(found[-1]["name"])] if found else None
+
     def allows_number(self, text: str) -> bool:
         """Tell whether a number found in a text is one of the registry's."""
         return _digits(text) in self._numbers
@@ -130,6 +169,33 @@ class Registry(_Frozen):
     @cached_property
     def _by_code(self) -> dict[str, Country]:
         return {country.code: country for country in self.countries}
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        return {
+            _name(name): country.code
+            for country in self.countries
+            for name in (country.name, *country.aliases)
+        }
+
+    @cached_property
+    def _named(self) -> re.Pattern[str]:
+        names = [name for country in self.countries for name in (country.name, *country.aliases)]
+        # The longest first, so that Northern Ireland is not Ireland. In capitals as they stand:
+        # "us" is a word.
+        listed = "|".join(
+            name if (name := re.escape(each)).isupper() else f"(?i:{name})"
+            for each in sorted(names, key=len, reverse=True)
+        )
+        return re.compile(rf"(?<!\w){_ELSEWHERE}(?P<name>{listed})(?!\w)")
+
+    @cached_property
+    def _answered(self) -> re.Pattern[str]:
+        return re.compile(self._named.pattern, re.IGNORECASE)
+
+    @cached_property
+    def _lived_in(self) -> re.Pattern[str]:
+        return re.compile(_HERE + self._named.pattern, re.IGNORECASE)
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
@@ -175,6 +241,10 @@ def _explain(fault: ErrorDetails, data: dict[str, Any]) -> str:
         place = place[2:]
     field = ".".join(map(str, place))
     return f"{where}{field}: {fault['msg']}" if field else f"{where}{fault['msg']}"
+
+
+def _name(name: str) -> str:
+    return name.casefold()
 
 
 def _digits(number: str) -> str:

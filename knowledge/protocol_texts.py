@@ -27,9 +27,16 @@ PartName = Literal[
     "human",
     "means_safety",
     "stay",
+    "program",
+    "barrier",
+    "reached",
+    "safety_plan",
+    "check_back",
+    "ask_them",
 ]
 """A step of the reply. "acknowledge" stands for "opening" once the protocol has begun; "country"
-asks where the person is; "emergency" names the emergency number."""
+asks where the person is; "emergency" names the emergency number; "barrier" helps with what stands
+in the way of reaching out; "ask_them" says how to ask somebody else."""
 
 Level = Literal["concern", "high", "imminent", "unknown"]
 Audience = Literal["self", "other"]
@@ -54,7 +61,21 @@ _NEEDED: Final[dict[PartName, tuple[Level, ...]]] = {
     "human": _DANGER,
     "means_safety": ("imminent",),
     "stay": _LEVELS,
+    "program": _DANGER,
+    "barrier": _DANGER,
+    "reached": _DANGER,
+    "check_back": _DANGER,
 }
+PLAN_STEPS: Final = (
+    "warning_signs",
+    "own_coping",
+    "people_and_places",
+    "people_to_ask",
+    "professionals",
+    "safe_surroundings",
+    "reasons_to_live",
+)
+"""The steps of a safety plan, in their order (Stanley and Brown 2012)."""
 _SLOTS: Final[dict[tuple[PartName, str], frozenset[str]]] = {
     ("guide", "line"): frozenset({"line_name", "line_reach"}),
     ("guide", "site"): frozenset({"site"}),
@@ -83,6 +104,8 @@ class ProtocolText(_Frozen):
     audience: Literal["self", "other", "any"]
     about: About = "any"
     place: Literal["line", "site", "any"] = "any"
+    kind: str = ""
+    """The barrier that it helps with, or the step of a safety plan."""
     text: NonEmpty
     serves: Annotated[tuple[NonEmpty, ...], Strict(False), Field(min_length=1)]
     """The items of the guidelines that it carries out."""
@@ -99,6 +122,8 @@ class ProtocolText(_Frozen):
             raise ValueError(f"text has a broken slot: {error}") from error
         if slots != _SLOTS.get((self.part, self.place), frozenset()):
             raise ValueError("text has other slots than its part and place")
+        if (self.part == "safety_plan") != (self.kind in PLAN_STEPS):
+            raise ValueError("a safety plan needs one of its steps as kind, and no other text one")
         return self
 
     def fits(self, level: Level, audience: Audience, place: Place) -> bool:
@@ -130,7 +155,15 @@ class ProtocolTexts(_Frozen):
                     f"fewer than {WORDINGS} wordings of {part} for level {level}, "
                     f"audience {audience}, place {place}, about {about}"
                 )
+        steps = {text.kind for text in self.texts if text.part == "safety_plan"}
+        if missing := set(PLAN_STEPS) - steps:
+            raise ValueError(f"no text for the steps of a safety plan: {sorted(missing)}")
         return self
+
+    def by_ids(self, ids: Sequence[str]) -> list[ProtocolText]:
+        """Return the texts of these ids, in this order; ids of an older file are left out."""
+        known = {text.id: text for text in self.texts}
+        return [known[each] for each in ids if each in known]
 
     def wordings(
         self,
@@ -156,6 +189,7 @@ class ProtocolTexts(_Frozen):
         *,
         place: Place,
         about: About = "any",
+        kind: str = "",
         used: Sequence[str] = (),
     ) -> ProtocolText | None:
         """Return the first text not said yet, or the one said longest ago.
@@ -166,10 +200,13 @@ class ProtocolTexts(_Frozen):
             audience: Whom the person writes of.
             place: Whether a line is known for the country.
             about: Whether it is about self-harm.
+            kind: The barrier or step that it should be for, where there is such a text.
             used: Ids of the texts already said, the latest last.
         """
         order = {text_id: position for position, text_id in enumerate(used)}
         fitting = self.wordings(part, level, audience, place=place, about=about)
+        unsaid = [text for text in fitting if text.kind == kind and text.id not in order]
+        fitting = (kind and unsaid) or fitting
         return min(fitting, key=lambda text: order.get(text.id, -1), default=None)
 
 

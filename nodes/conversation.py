@@ -17,6 +17,8 @@ class Conversation:
     """What the person wrote; messages without words are left out."""
     replies: tuple[str, ...]
     """What was answered before."""
+    before: tuple[str, ...]
+    """For each message of the person, the latest reply before it; empty where there was none."""
     readable: bool
     """False when the latest message holds something other than text, such as a picture."""
     spoken: bool
@@ -27,6 +29,7 @@ def read_conversation(messages: Sequence[AnyMessage]) -> Conversation:
     """Read the person's and the program's texts from messages in any order and of any role."""
     person: list[str] = []
     replies: list[str] = []
+    before: list[str] = []
     readable, spoken = True, False
     for message in messages:
         text = clean(message.text)
@@ -35,9 +38,10 @@ def read_conversation(messages: Sequence[AnyMessage]) -> Conversation:
             spoken = bool(text)
             if text:
                 person.append(text)
+                before.append(replies[-1] if replies else "")
         elif isinstance(message, AIMessage) and text:
             replies.append(text)
-    return Conversation(tuple(person), tuple(replies), readable, spoken)
+    return Conversation(tuple(person), tuple(replies), tuple(before), readable, spoken)
 
 
 def clean(text: str) -> str:

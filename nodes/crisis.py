@@ -10,10 +10,13 @@ from typing import Final, Literal, NamedTuple, cast
 from typing_extensions import TypedDict
 
 from graph.state import CrisisLevel, CrisisReading, SafetyRecord, State
+from knowledge.protocol_texts import ProtocolTexts
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS
-from nodes.conversation import read_conversation
+from nodes.conversation import Conversation, read_conversation
 from nodes.crisis_phrases import CrisisPhrases
+from nodes.escalation.plan import EARLIER
+from nodes.escalation.recall import recall, said_in
 from nodes.language import reads_as_english
 from nodes.reading import TextReader
 
@@ -97,15 +100,31 @@ class CheckCrisis:
     """Read the danger of the conversation; any failure reads "unknown", which escalates."""
 
     reader: CrisisReader | None
+    texts: ProtocolTexts | None = None
+    """By which the replies of a caller without a thread tell what was said before."""
 
     def __call__(self, state: State) -> CrisisUpdate:
         """Write the level, and raise the thread's record to it."""
         record = state.get("safety", NEW_RECORD)
         try:
+            if "safety" not in state:
+                record = self._recalled(read_conversation(state["messages"]))
             return self._check(state, record)
         except Exception as exc:  # Whatever broke, an unread message must not pass as harmless.
             logger.error("check_crisis failed: %s", type(exc).__name__)
             return {"crisis": _reading(UNREADABLE), "safety": record}
+
+    def _recalled(self, talk: Conversation) -> SafetyRecord:
+        """Return the record as the thread would have kept it, had there been one."""
+        if self.texts is None or self.reader is None or not talk.replies:
+            return NEW_RECORD
+        record = recall(talk.replies, self.texts)
+        # A direct question, a denial, and a reply of the normal path after it: that settled it.
+        for i, text in enumerate(talk.person[:-1]):
+            asked = _ASKED.search(talk.before[i]) and not said_in(talk.before[i + 1], self.texts)
+            if asked and self.reader.denies(text):
+                record = {**record, "settled": i + 1}
+        return record
 
     def _check(self, state: State, record: SafetyRecord) -> CrisisUpdate:
         talk = read_conversation(state["messages"])
@@ -131,7 +150,7 @@ class CheckCrisis:
         first = max(record["settled"], len(talk.person) - WINDOW)
         earlier = [self.reader.read(text) for text in talk.person[first:-1]]
         dangers = [reading for reading in earlier if reading.level in CRISIS_LEVELS[1:]]
-        kept = MessageReading(record["level"], now.score, ("danger earlier in the conversation",))
+        kept = MessageReading(record["level"], now.score, (EARLIER,))
         if record["level"] != "none":
             dangers.append(kept)
         if not talk.readable:

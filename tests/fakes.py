@@ -19,6 +19,7 @@ from graph.resources import Perception, Resources
 from graph.settings import Settings
 from graph.state import Strategy
 from knowledge.helplines import Registry, load_registry
+from knowledge.protocol_answers import ProtocolAnswers, load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from knowledge.reply_parts import load_reply_parts
 from models.chat import ChatError
@@ -241,6 +242,11 @@ def real_protocol_texts() -> ProtocolTexts:
 
 
 @cache
+def real_protocol_answers() -> ProtocolAnswers:
+    return load_protocol_answers()
+
+
+@cache
 def real_composer() -> Composer:
     return Composer(load_reply_parts())
 
@@ -289,6 +295,7 @@ def fake_resources(**overrides: Any) -> Resources:
         reviewer=real_reviewer(),
         registry=real_registry(),
         protocol_texts=real_protocol_texts(),
+        protocol_answers=real_protocol_answers(),
         store=cast(Any, FakeStore()),
         chat=cast(Any, FakeChat()),
     )

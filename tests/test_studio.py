@@ -34,7 +34,7 @@ def free_port() -> int:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder to start the server in, since it keeps its threads where it is started."""
     made = tmp_path_factory.mktemp("studio")
-    for name in ("langgraph.json", "graph", "nodes", "models", "knowledge"):
+    for name in ("langgraph.json", "graph", "handover", "nodes", "models", "knowledge"):
         (made / name).symlink_to(ROOT / name)
     return made
 

@@ -1,6 +1,7 @@
 """Node escalate: the crisis protocol answers. No model, no retrieval, fixed texts only."""
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -9,10 +10,21 @@ from langchain_core.runnables import RunnableConfig
 from typing_extensions import TypedDict
 
 from graph.state import CrisisLevel, SafetyRecord, State, Strategy
+from handover.event import EscalationEvent
 from knowledge.helplines import Registry
-from knowledge.protocol_texts import About, Audience, Level, Place, ProtocolTexts
+from knowledge.protocol_answers import ANY, Answer, ProtocolAnswers
+from knowledge.protocol_texts import (
+    About,
+    Audience,
+    Level,
+    PartName,
+    Place,
+    ProtocolText,
+    ProtocolTexts,
+)
+from nodes.conversation import read_conversation
 from nodes.escalation.constant import CONSTANT_REPLY
-from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE, plan_parts
+from nodes.escalation.plan import EARLIER, SELF_HARM, SOMEONE_ELSE, Situation, plan_parts, plan_step
 from nodes.escalation.wording import slots
 from nodes.streaming import release
 
@@ -48,6 +60,12 @@ class Escalate:
 
     texts: ProtocolTexts | None
     registry: Registry | None
+    answers: ProtocolAnswers | None = None
+    """Without it no answer is understood, and every stage takes its longest way."""
+    emit: Callable[[EscalationEvent], None] | None = None
+    """Tells people; returns at once."""
+    with_text: bool = False
+    """Whether the event holds the person's message."""
 
     def __call__(self, state: State, config: RunnableConfig) -> EscalateUpdate:
         """Write the reply and record what was said."""
@@ -65,12 +83,38 @@ class Escalate:
             # Wide on purpose: the reply stands in the state, whether or not it could be streamed.
             logger.error("crisis reply not streamed: %s", type(error).__name__)
         logger.warning("escalated: level=%s turn=%d", safety["level"], safety["escalations"] + 1)
+        self._tell(state, config, safety, used)
         return {
             "messages": [AIMessage(content=" ".join(pieces))],
             "safety": {**safety, "escalations": safety["escalations"] + 1, "used": used},
             "strategies": [],
             "reply_source": "protocol",
         }
+
+    def _tell(
+        self, state: State, config: RunnableConfig, safety: SafetyRecord, used: list[str]
+    ) -> None:
+        """Hand an event to the sinks. Whatever fails there, the person has their reply."""
+        if self.emit is None:
+            return
+        try:
+            reading = state.get("crisis")
+            said = [each for each in used if each not in safety["used"]]
+            self.emit(
+                EscalationEvent(
+                    thread=str(config.get("configurable", {}).get("thread_id") or ""),
+                    turn=safety["escalations"] + 1,
+                    level=reading["level"] if reading else "unknown",
+                    score=reading["score"] if reading else 0.0,
+                    signals=tuple(reading["signals"]) if reading else (),
+                    offered=tuple(said),
+                    country=str(_given_country(state, config) or ""),
+                    text=_last_message(state) if self.with_text else None,
+                )
+            )
+        except Exception as error:
+            # Wide on purpose: a sink must not take the reply with it.
+            logger.error("escalation event not sent: %s", type(error).__name__)
 
     def _compose(
         self, state: State, config: RunnableConfig, safety: SafetyRecord
@@ -84,16 +128,35 @@ class Escalate:
         wording: Level = "unknown" if safety["level"] == "none" else safety["level"]
         unread = reading is None or reading["level"] == "unknown"
         level: Level = "unknown" if unread else wording
-        audience: Audience = "other" if SOMEONE_ELSE in signals else "self"
+        said = self.texts.by_ids(safety["used"])
+        audience = _audience(signals, said)
         about: About = "self_harm" if SELF_HARM in signals and audience == "self" else "any"
 
-        code = _country_code(state, config)
+        message = _last_message(state)
+        answer: Answer = "other"
+        kinds: dict[PartName, str] = {}
+        if self.answers:
+            answer, barrier = self.answers.read(message), self.answers.barrier(message, audience)
+            kinds["barrier"] = barrier
+            # Who tells what stands in the way has been asked to reach out, and does not.
+            if answer == "other" and barrier != ANY and safety["escalations"]:
+                answer = "refuses"
+        now = Situation(
+            level=level,
+            audience=audience,
+            turn=safety["escalations"],
+            said=said,
+            signals=signals,
+            answer=answer,
+        )
+        code = _country_code(state, config, self.registry)
         country = self.registry.country(code)
         place: Place = "line" if country and country.lines else "site"
-        values = slots(country, safety["escalations"])
+        values = slots(country, now.turn)
+        kinds["safety_plan"] = plan_step(now.said)
 
         chosen = []
-        for part in plan_parts(level, safety, signals):
+        for part in plan_parts(now):
             if part == "country" and code:
                 continue
             text = self.texts.choose(
@@ -102,17 +165,31 @@ class Escalate:
                 audience,
                 place=place,
                 about=about,
+                kind=kinds.get(part, ""),
                 used=safety["used"],
             )
             if text is None:
                 raise LookupError(f"no text for {part}")
             chosen.append(text)
-        said = {text.id for text in chosen}
-        used = [text_id for text_id in safety["used"] if text_id not in said]
+        now_said = {text.id for text in chosen}
+        used = [text_id for text_id in safety["used"] if text_id not in now_said]
         return (
             [text.text.format_map(values) for text in chosen],
             used + [text.id for text in chosen],
         )
+
+
+def _audience(signals: Sequence[str], said: Sequence[ProtocolText]) -> Audience:
+    if SOMEONE_ELSE in signals:
+        return "other"
+    # Nothing new was noticed, so it is still about the same person as before.
+    before = [text.audience for text in said if text.audience != "any"]
+    return "other" if set(signals) <= {EARLIER} and before[-1:] == ["other"] else "self"
+
+
+def _last_message(state: State) -> str:
+    person = read_conversation(state["messages"]).person
+    return person[-1] if person else ""
 
 
 def _record(state: State) -> SafetyRecord:
@@ -136,7 +213,19 @@ def _safe_record(state: State) -> SafetyRecord:
         return _NEW_RECORD
 
 
-def _country_code(state: State, config: RunnableConfig) -> str | None:
+def _given_country(state: State, config: RunnableConfig) -> str | None:
+    given = config.get("configurable", {}).get("country") or state.get("country")
+    return given if isinstance(given, str) else None
+
+
+def _country_code(state: State, config: RunnableConfig, registry: Registry) -> str | None:
     """Return the country that the caller or the person has said; it is never guessed."""
-    said = config.get("configurable", {}).get("country") or state.get("country")
-    return said if isinstance(said, str) else None
+    given = _given_country(state, config)
+    if given:
+        return given
+    talk = read_conversation(state["messages"])
+    said = (
+        registry.said_in(text, asked="country" in before)
+        for text, before in zip(reversed(talk.person), reversed(talk.before), strict=True)
+    )
+    return next(filter(None, said), None)

@@ -121,7 +121,7 @@ def test_a_first_reply_fits_a_chat_and_later_ones_are_shorter(level: CrisisLevel
         opening, *later = (len(text.split()) for text in ten_turns(level, signals, country))
         assert 55 <= opening <= 115, (signals, country)
         assert all(20 <= length < opening for length in later), (signals, country)
-        assert max(later) <= 80, (signals, country)
+        assert max(later) <= 85, (signals, country)
 
 
 def test_twenty_turns_bring_back_the_words_said_longest_ago() -> None:
@@ -237,7 +237,7 @@ def test_the_country_is_asked_for_only_where_nobody_said_one() -> None:
 
 def test_a_country_comes_from_the_caller_or_the_state_and_is_never_guessed() -> None:
     state: State = {
-        "messages": [HumanMessage("I live in the United States")],
+        "messages": [HumanMessage("My sister is from the United States")],
         "crisis": {"level": "high", "score": 0.9, "signals": []},
     }
 
@@ -250,6 +250,26 @@ def test_a_country_comes_from_the_caller_or_the_state_and_is_never_guessed() -> 
     assert "116 123" in reply({})
     assert "116 123" in reply({"configurable": {"country": None}})
     assert "1166" in reply({"configurable": {"country": "NP"}})
+
+
+def test_a_country_said_in_the_conversation_is_understood() -> None:
+    config: dict[str, Any] = {"configurable": {}}
+    state: State = {
+        "messages": [HumanMessage("I live in the US and I want to die")],
+        "crisis": {"level": "high", "score": 0.9, "signals": []},
+    }
+    assert "988" in str(NODE(state, config)["messages"][0].content)  # type: ignore[arg-type]
+
+    state["messages"] = [
+        HumanMessage("I want to die"),
+        AIMessage("Which country are you in?"),
+        HumanMessage("nepal"),
+        AIMessage("Thank you."),
+        HumanMessage("it is too much"),
+    ]
+    text = str(NODE(state, config)["messages"][0].content)  # type: ignore[arg-type]
+    assert "1166" in text
+    assert "country" not in text
 
 
 def test_later_turns_name_the_other_lines_of_a_country() -> None:

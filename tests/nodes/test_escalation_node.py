@@ -3,7 +3,6 @@
 import logging
 import time
 from dataclasses import replace
-from itertools import product
 from typing import Any, Literal
 
 import pytest
@@ -16,13 +15,11 @@ from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from nodes.escalation import node as module
 from nodes.escalation.constant import CONSTANT_REPLY
 from nodes.escalation.node import Escalate
-from nodes.escalation.plan import SELF_HARM, plan_parts
 from nodes.escalation.wording import reach, slots
 
 TEXTS = load_protocol_texts()
 REGISTRY = load_registry()
 NODE = Escalate(TEXTS, REGISTRY)
-LEVELS: tuple[CrisisLevel, ...] = ("concern", "high", "imminent", "unknown")
 
 
 def a_line(**fields: Any) -> Line:
@@ -60,29 +57,6 @@ def test_a_line_that_may_be_closed_is_named_only_where_there_is_no_other() -> No
 
 def record(level: CrisisLevel, turn: int, *used: str) -> SafetyRecord:
     return {"level": level, "escalations": turn, "settled": 0, "used": list(used)}
-
-
-def test_the_plan_of_a_first_turn_has_every_step() -> None:
-    for level in ("concern", "high"):
-        parts = plan_parts(level, record(level, 0), [])
-        assert {"opening", "ask", "guide", "emergency", "human", "stay"} <= set(parts)
-        assert parts.index("opening") < parts.index("ask") < parts.index("guide")
-    parts = plan_parts("imminent", record("imminent", 0), [])
-    assert parts[:4] == ["opening", "emergency", "means_safety", "ask"]
-
-
-def test_the_plan_of_every_later_turn_listens_and_leads_to_a_human() -> None:
-    for level, turn in product(LEVELS, range(1, 12)):
-        parts = plan_parts(level, record(level, turn, "means_safety-self-1"), [])
-        assert parts[0] == ("unknown" if level == "unknown" else "acknowledge"), (level, turn)
-        assert {"guide", "emergency"} & set(parts), (level, turn)
-        assert len(parts) == len(set(parts)), (level, turn)
-        assert level == "unknown" or {"ask", "stay"} & set(parts), (level, turn)
-
-
-def test_the_plan_names_the_emergency_number_more_often_with_self_harm() -> None:
-    assert "emergency" not in plan_parts("concern", record("concern", 2), [])
-    assert "emergency" in plan_parts("concern", record("concern", 2), [SELF_HARM])
 
 
 CRISIS: State = {

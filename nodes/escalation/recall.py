@@ -1,0 +1,54 @@
+"""What the protocol said before, read from the messages of a caller that keeps no thread."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from graph.state import CrisisLevel, SafetyRecord
+from knowledge.protocol_texts import ProtocolText, ProtocolTexts
+
+_SLOT: Final = re.compile(r"\\\{\w+\\\}")
+_LEVELS: Final[tuple[CrisisLevel, ...]] = ("none", "concern", "high", "imminent")
+
+
+def recall(replies: Sequence[str], texts: ProtocolTexts) -> SafetyRecord:
+    """Return the record of a conversation whose replies are known and whose record is not.
+
+    The level is the mildest that fits all that the protocol said since it last took over: it is
+    kept until a clear denial, and a reply of the normal path shows that there was one.
+
+    Args:
+        replies: what was answered, oldest first.
+        texts: the texts that the protocol can say.
+    """
+    used: dict[str, None] = {}
+    answered, level = 0, _LEVELS[0]
+    for reply in replies:
+        said = said_in(reply, texts)
+        if not said:
+            level = _LEVELS[0]
+            continue
+        answered += 1
+        for text in said:
+            used.pop(text.id, None)
+            used[text.id] = None
+            known = [_LEVELS.index(each) for each in text.levels if each != "unknown"]
+            # A text for an unreadable message says nothing of danger.
+            if known and "unknown" not in text.levels:
+                level = _LEVELS[max(_LEVELS.index(level), min(known))]
+    return {"level": level, "escalations": answered, "settled": 0, "used": list(used)}
+
+
+def said_in(reply: str, texts: ProtocolTexts) -> list[ProtocolText]:
+    """Return the protocol texts of a reply, in order; none when it is not the protocol's."""
+    # By their ends: a slot at the beginning of a text may also take in the text before it.
+    found = [
+        (match.end(), text) for text in texts.texts if (match := _form(text.text).search(reply))
+    ]
+    return [text for _, text in sorted(found, key=lambda each: each[0])]
+
+
+@lru_cache(maxsize=1024)
+def _form(text: str) -> re.Pattern[str]:
+    return re.compile(_SLOT.sub(r"[^\\n]{1,120}?", re.escape(text)))
