@@ -84,7 +84,7 @@ def conversation_examples(
         points = list(talk.points())
         last = len(points) - 1
         # The first message, the whole conversation, or any part of it.
-        chosen = int(rng.choice([0, last, rng.integers(last + 1)], p=[0.4, 0.3, 0.3]))
+        chosen = int(rng.choice(np.array([0, last, rng.integers(last + 1)]), p=[0.4, 0.3, 0.3]))
         said, earlier, label = points[chosen]
         # A caller without a thread does not say what the listener did before.
         forgotten = rng.random() < _FORGOTTEN

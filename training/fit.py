@@ -66,7 +66,7 @@ def calibrate(head: LinearHead, seen: Labelled) -> LinearHead:
     rows = np.arange(len(seen.labels))
     truth = metrics.indices(seen.labels, head.labels)
     parts = [seen.vectors @ head.weight.T + head.bias]
-    if head.term_weight is not None:
+    if head.term_weight is not None and seen.terms is not None:
         parts.append(seen.terms @ head.term_weight)
 
     def loss(log_scales: Vector) -> float:

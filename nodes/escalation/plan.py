@@ -20,10 +20,10 @@ _COUNTRY_TURNS_URGENT: Final = frozenset({0, 3, 7})
 """Turns that ask where the person is, as long as nobody has said; each turn would be nagging."""
 
 _ASKING_TURNS: Final = 6
-"""Urgent turns that each ask something. Later every second one only listens."""
+"""Turns that each ask something. Later every second one may only listen."""
 
 _CHECK_EVERY: Final = 3
-"""In the last stage, one reply of so many asks how it is now."""
+"""In the last stage, after so many steps of the plan one reply asks how it is now."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ def _later(now: Situation) -> list[PartName]:
     way: list[PartName] = emergency or ["guide"]
     if now.audience == "other":
         # A question each turn would nag, and go round in a ring.
-        if now.turn % 2 == 0 and now.count("check_back"):
+        if now.turn % 2 == 0 and now.turn >= _ASKING_TURNS:
             return [opening, "stay", *way]
         return [opening, "check_back", *way, *(_how_to_ask(now) if now.turn % 2 else [])]
-    check = now.count("check_back") * _CHECK_EVERY <= now.count("safety_plan")
+    check = (now.count("check_back") + 1) * _CHECK_EVERY <= now.count("safety_plan")
     if check or now.level == "imminent":
         return [opening, "check_back" if now.turn % 2 or check else "stay", *way]
     return [opening, *way, "safety_plan"]

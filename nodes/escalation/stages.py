@@ -12,7 +12,7 @@ from knowledge.protocol_texts import Audience, Level, ProtocolText
 
 Stage = Literal["urgent", "confirm", "guide", "stay"]
 
-_ASKED: Final = 3
+_ASKED: Final = {"concern": 2, "high": 3}
 """Replies that ask about thoughts, plan, means and time (C-SSRS screener) before the next stage."""
 _GUIDED: Final = 3
 """Replies that ask for a person or a professional, those of earlier stages included."""
@@ -35,7 +35,7 @@ def stage_of(
         return "urgent"
     # Questions that fit a milder level do not confirm a graver one.
     asked = sum(text.part == "ask" and level in text.levels for text in said)
-    if asked < _ASKED and level != "imminent":
+    if asked < _ASKED.get(level, 0):
         return "confirm"
-    guided = sum(text.part in ("human", "barrier") for text in said)
+    guided = sum(text.part == "human" for text in said)
     return "guide" if guided < _GUIDED and not (reached or safe) else "stay"

@@ -123,7 +123,8 @@ ASKED: Final = {
     "concern": ["ask-concern-1", "ask-concern-2", "ask-concern-3"],
     "high": ["ask-high-1", "ask-high-2", "ask-high-3"],
 }
-GUIDED: Final = ["human-self-1", "barrier-self-1", "human-self-2"]
+QUESTIONS: Final = {"concern": 2, "high": 3}
+GUIDED: Final = ["human-self-1", "human-self-2", "human-self-3"]
 
 
 @pytest.mark.parametrize("level", ["concern", "high"])
@@ -131,12 +132,14 @@ def test_the_stages_follow_one_another(level: Level) -> None:
     def stage(said: Sequence[str], answer: Answer = "other") -> Stage:
         return stage_of(level, "self", TEXTS.by_ids(said), answer)
 
-    asked = ASKED[level]
-    assert [stage(asked[:count]) for count in range(4)] == [*["confirm"] * 3, "guide"]
+    needed = QUESTIONS[level]
+    asked = ASKED[level][:needed]
+    stages = [stage(asked[:count]) for count in range(needed + 1)]
+    assert stages == [*["confirm"] * needed, "guide"]
     assert [stage(asked + GUIDED[:count]) for count in range(4)] == [*["guide"] * 3, "stay"]
     # Whoever is safe, or has somebody, is asked all the same, and then not sent to others again.
     for answer in ("safe", "reached"):
-        assert stage(asked[:2], answer) == "confirm"  # type: ignore[arg-type]
+        assert stage(asked[: needed - 1], answer) == "confirm"  # type: ignore[arg-type]
         assert stage(asked, answer) == "stay"  # type: ignore[arg-type]
     assert stage([*asked, "reached-self-1"]) == "stay"
     assert stage(asked, "refuses") == "guide"
@@ -151,7 +154,7 @@ def test_a_conversation_goes_through_the_stages_in_order(level: Level, audience:
     asks = [turn for turn, each in enumerate(said) if "ask" in each]
     people = [turn for turn, each in enumerate(said) if "human" in each]
     checks = [turn for turn, each in enumerate(said) if {"check_back", "safety_plan"} & set(each)]
-    assert asks == [0, 1, 2]
+    assert asks == list(range(QUESTIONS[level]))
     assert len(people) == 3
     assert max(asks) < max(people) < min(checks)
     assert checks[-1] >= 10
