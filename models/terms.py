@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import numpy as np
+
 from models.encoder import Vector
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import HashingVectorizer
 
 _BITS: Final = 15
-TERMS: Final = 2 * 2**_BITS
-"""Columns: the words and their pairs, then the parts of words."""
+TERMS: Final = 2 * 2**_BITS + 1
+"""Columns: words and their pairs, parts of words, and a one, whose weight is the intercept."""
 
 
 class Features(NamedTuple):
@@ -35,7 +37,8 @@ def terms_of(texts: Sequence[str]) -> csr_matrix:
     """Count the terms of each text: (texts, TERMS), words and parts of words of length one each."""
     from scipy.sparse import csr_matrix, hstack
 
-    return csr_matrix(hstack([each.transform(texts) for each in _vectorizers()]))
+    ones = np.ones((len(texts), 1), dtype=np.float32)
+    return csr_matrix(hstack([*(each.transform(texts) for each in _vectorizers()), ones]))
 
 
 @cache

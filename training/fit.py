@@ -73,7 +73,15 @@ def calibrate(head: LinearHead, seen: Labelled) -> LinearHead:
         logits = sum(np.exp(log) * part for log, part in zip(log_scales, parts, strict=True))
         return float(-log_softmax(logits, axis=1)[rows, truth].mean())
 
-    best = minimize(loss, np.zeros(len(parts)), method="Nelder-Mead", bounds=[(-3, 3)] * len(parts))
+    # A step of its own: the method's default for a start at zero is a four-thousandth.
+    start = np.vstack([np.zeros(len(parts)), 0.5 * np.eye(len(parts))])
+    best = minimize(
+        loss,
+        start[0],
+        method="Nelder-Mead",
+        bounds=[(-4, 4)] * len(parts),
+        options={"initial_simplex": start},
+    )
     scales = np.exp(best.x).astype(np.float32)
     return replace(
         head,

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from models.encoder import SentenceEncoder
+from models.encoder import SentenceEncoder, Vector
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS
 from models.terms import TERMS, terms_of
@@ -39,8 +39,7 @@ def with_terms(head: LinearHead, examples: Sequence[Example]) -> LinearHead:
     )
     model.fit(terms_of([each.text for each in felt]), [each.emotion for each in felt])
     weight = np.zeros((TERMS, len(head.labels)), dtype=np.float32)
-    # The intercept says how common a label was, which the adapter's own layer knows.
-    weight[:, model.classes_] = model.coef_.T
+    weight[:, model.classes_] = _with_intercept(model.coef_, model.intercept_)
     return replace(head, term_weight=weight)
 
 
@@ -62,4 +61,14 @@ def crisis_head(encoder: SentenceEncoder, rated: Sequence[Example], cache: Path)
     rows = np.stack([known[text] for text in texts])
     head = fit(rows, levels, CRISIS_LEVELS, strength=_VECTOR_STRENGTH, weights=weights)
     terms = fit(terms_of(texts), levels, CRISIS_LEVELS, strength=_TERM_STRENGTH, weights=weights)
-    return replace(head, term_weight=np.ascontiguousarray(terms.weight.T))
+    return replace(head, term_weight=_with_intercept(terms.weight, terms.bias))
+
+
+def _with_intercept(weight: Vector, intercept: Vector) -> Vector:
+    """Return (TERMS, labels), the intercept as the weight of the last term, which is always one.
+
+    As a bias of the head, `calibrate` could not scale it with the rest of the terms.
+    """
+    rows: Vector = np.ascontiguousarray(weight.T, dtype=np.float32)
+    rows[-1] += intercept
+    return rows

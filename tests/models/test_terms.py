@@ -10,7 +10,7 @@ from models.terms import TERMS, terms_of
 
 
 def similarity(one: str, other: str) -> float:
-    rows = terms_of([one, other])
+    rows = terms_of([one, other])[:, :-1]
     return float((rows[0] @ rows[1].T).toarray()[0, 0]) / 2
 
 
@@ -19,7 +19,8 @@ def test_a_text_has_a_row_with_two_parts_of_length_one() -> None:
 
     assert rows.shape == (3, TERMS)
     assert rows.dtype == np.float32
-    for part in (rows[:, : TERMS // 2], rows[:, TERMS // 2 :]):
+    assert (rows[:, -1].toarray() == 1).all()
+    for part in (rows[:, : TERMS // 2], rows[:, TERMS // 2 : -1]):
         lengths = np.sqrt(part.multiply(part).sum(axis=1)).A1
         assert lengths[0] == pytest.approx(1)
         assert lengths[2] == 0

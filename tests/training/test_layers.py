@@ -87,7 +87,7 @@ def head_of_two(vector_is_right: bool, terms_are_right: bool) -> tuple[LinearHea
         words = rng.choice(["a", "b"], 80)
     weight = np.zeros((TERMS, 2), dtype=np.float32)
     for column, word in enumerate("ab"):
-        weight[terms_of([word]).indices, column] = 1.0
+        weight[terms_of([word]).indices[:-1], column] = 1.0
     head = LinearHead(("a", "b"), np.eye(2, dtype=np.float32), np.zeros(2, np.float32))
     seen = Labelled(vectors.astype(np.float32), labels, terms_of(list(words)))
     return replace(head, term_weight=weight), seen
