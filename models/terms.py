@@ -37,8 +37,8 @@ def terms_of(texts: Sequence[str]) -> csr_matrix:
     """Count the terms of each text: (texts, TERMS), words and parts of words of length one each."""
     from scipy.sparse import csr_matrix, hstack
 
-    ones = np.ones((len(texts), 1), dtype=np.float32)
-    return csr_matrix(hstack([*(each.transform(texts) for each in _vectorizers()), ones]))
+    ones = csr_matrix(np.ones((len(texts), 1), dtype=np.float32))
+    return hstack([*(each.transform(texts) for each in _vectorizers()), ones], format="csr")
 
 
 @cache

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from models.encoder import Encoder, Vector, pool
 from models.features import RECENT_MESSAGES, conversation_text
 from models.terms import Features, terms_of
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
 _MOOD_CHARS: Final = 2000
 """How much of the end of each message emotion and intent are read from."""
+
+
+@lru_cache(maxsize=256)
+def _terms(texts: tuple[str, ...]) -> csr_matrix:
+    # A first message is a conversation too, and earlier messages are read again each turn.
+    return terms_of(texts)
 
 
 @dataclass(frozen=True)
@@ -30,11 +40,11 @@ class TextReader:
     def message(self, text: str) -> Features:
         """Return the features of a message, a row for each of its windows."""
         plain = self._plain(text)
-        return Features(self.encoder.encode([plain])[0], terms_of(self.encoder.windows(plain)))
+        return Features(self.encoder.encode([plain])[0], _terms(tuple(self.encoder.windows(plain))))
 
     def conversation(self, person: Sequence[str]) -> Features:
         """Return the features of the person's latest messages as one text."""
-        return Features(self.conversation_vector(person), terms_of([self._conversation(person)]))
+        return Features(self.conversation_vector(person), _terms((self._conversation(person),)))
 
     def conversation_vector(self, person: Sequence[str]) -> Vector:
         """Return the unit vector of the person's latest messages: (dimensions,)."""
