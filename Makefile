@@ -36,7 +36,7 @@ serve: .venv/.base ## Serve the graph over HTTP with LangServe
 studio: .venv/.dev ## Start LangGraph's local server for Studio
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 $(BIN)/langgraph dev --no-browser
 
-COVER := --cov=graph --cov=nodes --cov=knowledge --cov=models
+COVER := --cov=graph --cov=handover --cov=nodes --cov=knowledge --cov=models
 
 test: .venv/.dev ## Run all tests, the unit part first; coverage is of both
 	@$(BIN)/pytest -q -m "not embedded" $(COVER) --cov-report=
