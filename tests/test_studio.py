@@ -49,6 +49,7 @@ def server(folder: Path) -> Iterator[SyncLangGraphClient]:
         if name not in KEYS and not name.startswith("EMPATHY_")
     } | {
         "EMPATHY_CHAT_MODEL": "none",
+        "EMPATHY_TAKEOVER": "imminent",
         "EMPATHY_DATA_DIR": str(folder / "data"),
         "EMPATHY_CACHE_DIR": str(folder / "cache"),
         "LANGGRAPH_CLI_NO_ANALYTICS": "1",
@@ -132,6 +133,36 @@ def test_a_thread_is_remembered_and_the_country_arrives(server: SyncLangGraphCli
     kept = cast(dict[str, Any], server.threads.get_state(thread_id)["values"])
     assert [each["type"] for each in kept["messages"]] == ["human", "ai", "human", "ai"]
     assert kept["safety"]["escalations"] == 1
+
+
+def resume(server: SyncLangGraphClient, thread_id: str, answer: dict[str, Any]) -> dict[str, Any]:
+    state = cast(Any, server.runs).wait(thread_id, "empathy", command={"resume": answer})
+    assert isinstance(state, dict) and "__error__" not in state, state
+    return state
+
+
+def test_a_counsellor_takes_a_thread_over_and_gives_it_back(server: SyncLangGraphClient) -> None:
+    thread_id = server.threads.create()["thread_id"]
+
+    first = run(server, thread_id, "I am on the bridge and I am going to jump now.", country="NP")
+    assert "102" in first["messages"][-1]["content"]
+    [waiting] = server.threads.get_state(thread_id)["tasks"]
+    [asks] = waiting["interrupts"]
+    assert asks["value"]["level"] == "imminent"
+    assert "bridge" not in str(asks)
+
+    taken = resume(server, thread_id, {"reply": "This is Ana. Please step back. I'm with you."})
+    assert taken["messages"][-1]["name"] == "counsellor"
+    assert taken["messages"][-1]["content"].startswith("This is Ana.")
+
+    asked = run(server, thread_id, "who are you?", country="NP")
+    assert asked["messages"][-1]["type"] == "human"
+
+    last = resume(server, thread_id, {"reply": "I'm a nurse on call.", "give_back": True})
+    assert last["messages"][-1]["content"] == "I'm a nurse on call."
+    again = run(server, thread_id, "ok, i stepped back", country="NP")
+    assert again["messages"][-1]["type"] == "ai"
+    assert again["reply_source"] == "protocol"
 
 
 def test_studio_sees_the_nodes(server: SyncLangGraphClient) -> None:
