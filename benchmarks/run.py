@@ -1,9 +1,10 @@
 """Speed and memory of a turn, each figure in the same run on the same machine.
 
-`empathy bench` prints: everything before the language model, the crisis branch, tokens a second
-of the generation node beside the same model called bare, the start of `empathy chat`, the import
-of `graph.build`, resident memory, and for the readings: one new message beside one pass of the
-plain encoder, messages a second in batches, and what the adapter adds to memory.
+`empathy bench` prints: everything before the language model; the crisis branch, alone and while 32
+people write at once; tokens a second of the generation node beside the same model called bare; the
+start of `empathy chat`; the import of `graph.build`; resident memory; and for the readings: one new
+message beside one pass of the plain encoder, messages a second in batches, and what the adapter adds
+to memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from langchain_core.messages import HumanMessage, SystemMessage
@@ -40,6 +42,7 @@ _CRISES: Final = ("I want to die", "I want to kill myself", "I have a plan to en
 _GOALS: Final = {
     "before the model, median ms": 40.0,
     "crisis branch, median ms": 60.0,
+    "crisis branch, 32 threads, p99 ms": 150.0,
     "three readings of a new message, median ms": 25.0,
     "memory added by the adapter, MB": 300.0,
     "first answer of `empathy chat --once`, s": 15.0,
@@ -48,6 +51,8 @@ _GOALS: Final = {
 }
 _BATCHED: Final = 1000
 """Messages of the batched run."""
+_CROWD: Final = 32
+_CROWD_TURNS: Final = 5
 
 
 def run(turns: int) -> dict[str, Any]:
@@ -61,6 +66,7 @@ def run(turns: int) -> dict[str, Any]:
         "import graph.build, s": round(import_seconds, 2),
     }
     figures |= _perception(resources, turns)
+    figures |= _crowd(resources)
     figures |= _readings(resources, turns)
     if resources.chat is not None:
         figures |= _generation(resources)
@@ -99,6 +105,27 @@ def _perception(resources: Resources, turns: int) -> dict[str, Any]:
     return {
         "before the model, median ms": median_ms(_SITUATIONS),
         "crisis branch, median ms": median_ms(_CRISES),
+    }
+
+
+def _crowd(resources: Resources) -> dict[str, Any]:
+    """Time the crisis branch while many people write at once, each as fast as they are answered."""
+    graph = build_graph(Resources(**{**vars(resources), "chat": None}))
+
+    def talk(person: int) -> list[float]:
+        def turn(i: int) -> None:
+            text = f"{_CRISES[i % len(_CRISES)]}, {person} and {i}"
+            graph.invoke({"messages": [HumanMessage(text)]})
+
+        return _timed(turn, _CROWD_TURNS)
+
+    with ThreadPoolExecutor(_CROWD) as people:
+        seconds = [each for talked in people.map(talk, range(_CROWD)) for each in talked]
+    median, slowest = statistics.median(seconds), statistics.quantiles(seconds, n=100)[-1]
+    return {
+        f"crisis branch, {_CROWD} threads, median ms": round(median * 1000, 1),
+        f"crisis branch, {_CROWD} threads, p99 ms": round(slowest * 1000, 1),
+        f"crisis branch, {_CROWD} threads, turns/s": round(_CROWD / statistics.fmean(seconds)),
     }
 
 
