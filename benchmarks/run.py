@@ -3,8 +3,8 @@
 `empathy bench` prints: everything before the language model; the crisis branch, alone and while 32
 people write at once; tokens a second of the generation node beside the same model called bare; the
 start of `empathy chat`; the import of `graph.build`; resident memory; and for the readings: one new
-message beside one pass of the plain encoder, messages a second in batches, and what the adapter adds
-to memory.
+message beside one pass of the plain encoder, messages a second in batches, and the memory that the
+adapter adds.
 """
 
 from __future__ import annotations
