@@ -38,7 +38,7 @@ class Check(NamedTuple):
 
 def examine(settings: Settings) -> list[Check]:
     """Load everything as a conversation would and say how it went."""
-    resources = load_resources(settings.measuring(), progress=sys.stderr.isatty())
+    resources = load_resources(settings, progress=sys.stderr.isatty())
     return [*_installation(settings), *_loaded(resources)]
 
 

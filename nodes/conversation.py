@@ -17,19 +17,24 @@ class Conversation:
     """What the person wrote; messages without words are left out."""
     replies: tuple[str, ...]
     """What was answered before."""
-    before: tuple[str, ...]
-    """For each message of the person, the latest reply before it; empty where there was none."""
+    answered: tuple[int, ...]
+    """For each message of the person, how many replies came before it."""
     readable: bool
     """False when the latest message holds something other than text, such as a picture."""
     spoken: bool
     """Whether the latest message of the person has any words."""
+
+    def before(self, message: int) -> str:
+        """Return the latest reply before a message of the person; empty where there was none."""
+        count = self.answered[message]
+        return self.replies[count - 1] if count else ""
 
 
 def read_conversation(messages: Sequence[AnyMessage]) -> Conversation:
     """Read the person's and the program's texts from messages in any order and of any role."""
     person: list[str] = []
     replies: list[str] = []
-    before: list[str] = []
+    answered: list[int] = []
     readable, spoken = True, False
     for message in messages:
         text = clean(message.text)
@@ -38,10 +43,10 @@ def read_conversation(messages: Sequence[AnyMessage]) -> Conversation:
             spoken = bool(text)
             if text:
                 person.append(text)
-                before.append(replies[-1] if replies else "")
+                answered.append(len(replies))
         elif isinstance(message, AIMessage) and text:
             replies.append(text)
-    return Conversation(tuple(person), tuple(replies), tuple(before), readable, spoken)
+    return Conversation(tuple(person), tuple(replies), tuple(answered), readable, spoken)
 
 
 def clean(text: str) -> str:

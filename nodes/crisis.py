@@ -16,7 +16,7 @@ from models.labels import CRISIS_LEVELS
 from nodes.conversation import Conversation, read_conversation
 from nodes.crisis_phrases import CrisisPhrases
 from nodes.escalation.plan import EARLIER
-from nodes.escalation.recall import recall, said_in
+from nodes.escalation.recall import NEW_RECORD, is_protocol, recall
 from nodes.language import reads_as_english
 from nodes.reading import TextReader
 
@@ -40,8 +40,6 @@ _ASKED = re.compile(
     r"|(?<!try to )(?<!tried to )tak(?:e|ing) your own life)\b[^?]*\?",
     re.IGNORECASE,
 )
-
-NEW_RECORD: Final[SafetyRecord] = {"level": "none", "escalations": 0, "settled": 0, "used": []}
 
 
 class CrisisUpdate(TypedDict):
@@ -118,13 +116,20 @@ class CheckCrisis:
         """Return the record as the thread would have kept it, had there been one."""
         if self.texts is None or self.reader is None or not talk.replies:
             return NEW_RECORD
-        record = recall(talk.replies, self.texts)
-        # A direct question, a denial, and a reply of the normal path after it: that settled it.
+        settled, since = 0, 0
         for i, text in enumerate(talk.person[:-1]):
-            asked = _ASKED.search(talk.before[i]) and not said_in(talk.before[i + 1], self.texts)
-            if asked and self.reader.denies(text):
-                record = {**record, "settled": i + 1}
-        return record
+            count, after = talk.answered[i], talk.answered[i + 1]
+            # A direct question, a denial, and then a reply of the normal path: that settled it.
+            if (
+                after > count
+                and _ASKED.search(talk.before(i))
+                and not is_protocol(talk.before(i + 1), self.texts)
+                and recall(talk.replies[since:count], self.texts)["level"] != "imminent"
+                and self.reader.denies(text)
+            ):
+                settled, since = i + 1, count
+        level = recall(talk.replies[since:], self.texts)["level"]
+        return {**recall(talk.replies, self.texts), "level": level, "settled": settled}
 
     def _check(self, state: State, record: SafetyRecord) -> CrisisUpdate:
         talk = read_conversation(state["messages"])

@@ -25,6 +25,7 @@ from knowledge.protocol_texts import (
 from nodes.conversation import read_conversation
 from nodes.escalation.constant import CONSTANT_REPLY
 from nodes.escalation.plan import EARLIER, SELF_HARM, SOMEONE_ELSE, Situation, plan_parts, plan_step
+from nodes.escalation.recall import NEW_RECORD
 from nodes.escalation.wording import slots
 from nodes.streaming import release
 
@@ -38,7 +39,6 @@ _RANK: Final[dict[CrisisLevel, int]] = {
     "high": 2,
     "imminent": 3,
 }
-_NEW_RECORD: Final[SafetyRecord] = {"level": "none", "escalations": 0, "settled": 0, "used": []}
 
 
 class EscalateUpdate(TypedDict):
@@ -71,19 +71,20 @@ class Escalate:
         """Write the reply and record what was said."""
         try:
             safety = _record(state)
-            pieces, used = self._compose(state, config, safety)
+            pieces, said = self._compose(state, config, safety)
         except Exception as error:
             # Wide on purpose: any failure here would leave a person in danger without an answer.
             logger.error("crisis protocol failed: %s", type(error).__name__)
             safety = _safe_record(state)
-            pieces, used = [CONSTANT_REPLY], list(safety["used"])
+            pieces, said = [CONSTANT_REPLY], []
         try:
             release(pieces)
         except Exception as error:
             # Wide on purpose: the reply stands in the state, whether or not it could be streamed.
             logger.error("crisis reply not streamed: %s", type(error).__name__)
         logger.warning("escalated: level=%s turn=%d", safety["level"], safety["escalations"] + 1)
-        self._tell(state, config, safety, used)
+        self._tell(state, config, safety["escalations"] + 1, said)
+        used = [*(each for each in safety["used"] if each not in said), *said]
         return {
             "messages": [AIMessage(content=" ".join(pieces))],
             "safety": {**safety, "escalations": safety["escalations"] + 1, "used": used},
@@ -91,19 +92,16 @@ class Escalate:
             "reply_source": "protocol",
         }
 
-    def _tell(
-        self, state: State, config: RunnableConfig, safety: SafetyRecord, used: list[str]
-    ) -> None:
+    def _tell(self, state: State, config: RunnableConfig, turn: int, said: list[str]) -> None:
         """Hand an event to the sinks. Whatever fails there, the person has their reply."""
         if self.emit is None:
             return
         try:
             reading = state.get("crisis")
-            said = [each for each in used if each not in safety["used"]]
             self.emit(
                 EscalationEvent(
                     thread=str(config.get("configurable", {}).get("thread_id") or ""),
-                    turn=safety["escalations"] + 1,
+                    turn=turn,
                     level=reading["level"] if reading else "unknown",
                     score=reading["score"] if reading else 0.0,
                     signals=tuple(reading["signals"]) if reading else (),
@@ -119,7 +117,7 @@ class Escalate:
     def _compose(
         self, state: State, config: RunnableConfig, safety: SafetyRecord
     ) -> tuple[list[str], list[str]]:
-        """Return the pieces of the reply and the ids of all texts said, the latest last."""
+        """Return the pieces of the reply and the ids of their texts."""
         if self.texts is None or self.registry is None:
             raise LookupError("no protocol texts or no registry")
         reading = state.get("crisis")
@@ -171,12 +169,7 @@ class Escalate:
             if text is None:
                 raise LookupError(f"no text for {part}")
             chosen.append(text)
-        now_said = {text.id for text in chosen}
-        used = [text_id for text_id in safety["used"] if text_id not in now_said]
-        return (
-            [text.text.format_map(values) for text in chosen],
-            used + [text.id for text in chosen],
-        )
+        return [text.text.format_map(values) for text in chosen], [text.id for text in chosen]
 
 
 def _audience(signals: Sequence[str], said: Sequence[ProtocolText]) -> Audience:
@@ -195,7 +188,7 @@ def _last_message(state: State) -> str:
 def _record(state: State) -> SafetyRecord:
     """Return the thread's safety record, with this turn's danger in it."""
     reading = state.get("crisis")
-    before = state.get("safety") or _NEW_RECORD
+    before = state.get("safety") or NEW_RECORD
     now: CrisisLevel = reading["level"] if reading else "unknown"
     return {
         "level": max(before["level"], now, key=_RANK.__getitem__),
@@ -210,7 +203,7 @@ def _safe_record(state: State) -> SafetyRecord:
     try:
         return _record(state)
     except (KeyError, TypeError, ValueError, AttributeError):
-        return _NEW_RECORD
+        return NEW_RECORD
 
 
 def _given_country(state: State, config: RunnableConfig) -> str | None:
@@ -225,7 +218,7 @@ def _country_code(state: State, config: RunnableConfig, registry: Registry) -> s
         return given
     talk = read_conversation(state["messages"])
     said = (
-        registry.said_in(text, asked="country" in before)
-        for text, before in zip(reversed(talk.person), reversed(talk.before), strict=True)
+        registry.said_in(text, asked="country" in talk.before(i))
+        for i, text in reversed(list(enumerate(talk.person)))
     )
     return next(filter(None, said), None)

@@ -15,6 +15,17 @@ SELF_HARM: Final = "self-harm"
 SOMEONE_ELSE: Final = "someone else in danger"
 EARLIER: Final = "danger earlier in the conversation"
 
+_FIRST: Final[list[PartName]] = [
+    "opening",
+    "ask",
+    "guide",
+    "country",
+    "emergency",
+    "human",
+    "stay",
+]
+"""Whoever writes once and leaves has been asked, and knows a way to a human."""
+
 _COUNTRY_TURNS: Final = frozenset({0, 2, 4, 6})
 _COUNTRY_TURNS_URGENT: Final = frozenset({0, 3, 7})
 """Turns that ask where the person is, as long as nobody has said; each turn would be nagging."""
@@ -43,7 +54,7 @@ class Situation:
     @property
     def stage(self) -> Stage:
         """Where the protocol stands."""
-        return stage_of(self.level, self.audience, self.said, self.answer)
+        return stage_of(self.level, self.said, self.answer)
 
     def count(self, part: PartName) -> int:
         """Count the texts of a step that were said."""
@@ -59,18 +70,13 @@ def plan_parts(now: Situation) -> list[PartName]:
         return _unknown(now.turn)
     if now.stage == "urgent":
         return _urgent(now)
-    return _first(now.turn) if now.turn == 0 else _later(now)
+    return [*_FIRST] if now.turn == 0 else _later(now)
 
 
 def plan_step(said: Sequence[ProtocolText]) -> str:
     """Return the step of the safety plan that comes next; after the last one, the first again."""
     done = [text.kind for text in said if text.part == "safety_plan"]
     return PLAN_STEPS[len(done) % len(PLAN_STEPS)]
-
-
-def _first(turn: int) -> list[PartName]:
-    # Whoever writes once and leaves has been asked, and knows a way to a human.
-    return ["opening", "ask", "guide", *_country(turn), "emergency", "human", "stay"]
 
 
 def _later(now: Situation) -> list[PartName]:

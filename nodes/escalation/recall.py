@@ -7,6 +7,9 @@ from typing import Final
 
 from graph.state import CrisisLevel, SafetyRecord
 from knowledge.protocol_texts import ProtocolText, ProtocolTexts
+from nodes.escalation.constant import CONSTANT_REPLY
+
+NEW_RECORD: Final[SafetyRecord] = {"level": "none", "escalations": 0, "settled": 0, "used": []}
 
 _SLOT: Final = re.compile(r"\\\{\w+\\\}")
 _LEVELS: Final[tuple[CrisisLevel, ...]] = ("none", "concern", "high", "imminent")
@@ -15,8 +18,7 @@ _LEVELS: Final[tuple[CrisisLevel, ...]] = ("none", "concern", "high", "imminent"
 def recall(replies: Sequence[str], texts: ProtocolTexts) -> SafetyRecord:
     """Return the record of a conversation whose replies are known and whose record is not.
 
-    The level is the mildest that fits all that the protocol said since it last took over: it is
-    kept until a clear denial, and a reply of the normal path shows that there was one.
+    The level is the mildest that fits all that the protocol said in these replies.
 
     Args:
         replies: what was answered, oldest first.
@@ -25,12 +27,8 @@ def recall(replies: Sequence[str], texts: ProtocolTexts) -> SafetyRecord:
     used: dict[str, None] = {}
     answered, level = 0, _LEVELS[0]
     for reply in replies:
-        said = said_in(reply, texts)
-        if not said:
-            level = _LEVELS[0]
-            continue
-        answered += 1
-        for text in said:
+        answered += is_protocol(reply, texts)
+        for text in said_in(reply, texts):
             used.pop(text.id, None)
             used[text.id] = None
             known = [_LEVELS.index(each) for each in text.levels if each != "unknown"]
@@ -38,6 +36,11 @@ def recall(replies: Sequence[str], texts: ProtocolTexts) -> SafetyRecord:
             if known and "unknown" not in text.levels:
                 level = _LEVELS[max(_LEVELS.index(level), min(known))]
     return {"level": level, "escalations": answered, "settled": 0, "used": list(used)}
+
+
+def is_protocol(reply: str, texts: ProtocolTexts) -> bool:
+    """Tell whether the protocol wrote a reply, its last resort included."""
+    return reply == CONSTANT_REPLY or bool(said_in(reply, texts))
 
 
 def said_in(reply: str, texts: ProtocolTexts) -> list[ProtocolText]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from knowledge.protocol_answers import Answer
-from knowledge.protocol_texts import Audience, Level, ProtocolText
+from knowledge.protocol_texts import Level, ProtocolText
 
 Stage = Literal["urgent", "confirm", "guide", "stay"]
 
@@ -18,15 +18,12 @@ _GUIDED: Final = 3
 """Replies that ask for a person or a professional, those of earlier stages included."""
 
 
-def stage_of(
-    level: Level, audience: Audience, said: Sequence[ProtocolText], answer: Answer
-) -> Stage:
+def stage_of(level: Level, said: Sequence[ProtocolText], answer: Answer) -> Stage:
     """Return the stage of this turn's reply.
 
     Args:
         level: how much danger the reply answers.
-        audience: whether the person writes of themselves or of somebody else.
-        said: the texts said in this thread, for this audience.
+        said: the texts said in this thread.
         answer: what the person says of help in their latest message.
     """
     reached = answer == "reached" or any(text.part == "reached" for text in said)

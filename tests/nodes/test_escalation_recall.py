@@ -13,6 +13,7 @@ from knowledge.helplines import load_registry
 from knowledge.protocol_answers import load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from nodes.crisis import NEW_RECORD, WINDOW, CheckCrisis, CrisisReader
+from nodes.escalation.constant import CONSTANT_REPLY
 from nodes.escalation.node import Escalate
 from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE
 from nodes.escalation.recall import recall, said_in
@@ -121,12 +122,17 @@ def test_the_replies_of_another_bot_give_a_new_record(replies: list[str]) -> Non
     assert check(history(HARMLESS, *replies[:1], HARMLESS)) == ("none", NEW_RECORD)
 
 
-def test_a_reply_of_the_normal_path_ends_the_level_and_keeps_what_was_said() -> None:
+def test_a_reply_of_the_normal_path_alone_does_not_end_the_level() -> None:
     replies, record = played("high")
-    ended = recall([*replies, "Thank you for telling me. What was your day like?"], TEXTS)
-    assert ended == {**record, "level": "none"}
-    again = recall([*replies, "Thank you.", *played("concern")[0][:1]], TEXTS)
-    assert (again["level"], again["escalations"]) == ("concern", len(TALK) + 1)
+    assert recall([*replies, "Thank you for telling me. What was your day like?"], TEXTS) == record
+
+
+@pytest.mark.parametrize("last", [CONSTANT_REPLY, "I'm Ana, a counsellor. I'm with you."])
+def test_a_reply_in_need_or_of_a_counsellor_settles_nothing(last: str) -> None:
+    replies, _ = played("high")
+    turns = [turn for reply in replies for turn in ("it is bad", reply)]
+    level, record = check(history(*turns, "it is bad", last, HARMLESS))
+    assert (level, record["level"], record["settled"]) == ("high", "high", 0)
 
 
 def test_texts_are_found_in_their_order_wherever_a_slot_stands() -> None:

@@ -130,7 +130,7 @@ GUIDED: Final = ["human-self-1", "human-self-2", "human-self-3"]
 @pytest.mark.parametrize("level", ["concern", "high"])
 def test_the_stages_follow_one_another(level: Level) -> None:
     def stage(said: Sequence[str], answer: Answer = "other") -> Stage:
-        return stage_of(level, "self", TEXTS.by_ids(said), answer)
+        return stage_of(level, TEXTS.by_ids(said), answer)
 
     needed = QUESTIONS[level]
     asked = ASKED[level][:needed]
