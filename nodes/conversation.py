@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
@@ -55,19 +56,26 @@ def clean(text: str) -> str:
     Zero-width characters can hide a word from every later reading, so they go too; joiners stay,
     since Hindi, Nepali and emoji are spelled with them.
     """
-    kept = "".join(
-        character
-        for character in text
-        if character.isspace()
-        or character in "\u200c\u200d"
-        or unicodedata.category(character) not in _UNSEEN
-    )
+    kept = text.translate(_VISIBLE)
     # Composed last: an accent may have been split from its letter by what is gone now.
     lines = (" ".join(line.split()) for line in unicodedata.normalize("NFC", kept).splitlines())
     return "\n".join(line for line in lines if line).strip("\u200c\u200d \n")
 
 
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+class _Visible(dict[int, int | None]):
+    """A table for `str.translate` that is filled in as characters come up.
+
+    Every node reads the whole conversation, so a look at each character must cost little.
+    """
+
+    def __missing__(self, code: int) -> int | None:
+        character = chr(code)
+        seen = character.isspace() or unicodedata.category(character) not in _UNSEEN
+        return self.setdefault(code, code if seen or character in "\u200c\u200d" else None)
+
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+_VISIBLE: Final = _Visible()
 
 
 def _is_text(message: HumanMessage) -> bool:

@@ -90,7 +90,7 @@ class CrisisReader:
 
     def denies(self, text: str) -> bool:
         """Tell whether `text` is a clear denial and holds no explicit phrase of danger."""
-        return self.phrases.denies(text) and self.phrases.read(text).level == "none"
+        return self.phrases.denies(text)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from models.terms import TERMS, terms_of
 
@@ -38,6 +39,18 @@ def test_order_matters_a_little_and_a_slip_is_closer_than_another_word() -> None
     assert similarity(text, text) == pytest.approx(1)
     assert 0.5 < similarity(text, "die to want i") < 1
     assert similarity("goodbye", "goodbey") > similarity("goodbye", "morning")
+
+
+def test_rows_are_those_of_the_vectorizers_of_scikit_learn() -> None:
+    texts = ["my cat ran ran away", "", "x", "c'est déjà vu 🙂", "I want to die " * 50]
+    common = {"n_features": TERMS // 2, "alternate_sign": False, "dtype": "float32"}
+    words = HashingVectorizer(ngram_range=(1, 2), token_pattern=r"\b\w+\b", **common)
+    parts = HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **common)
+
+    rows = terms_of(texts)
+
+    assert (rows[:, : TERMS // 2] != words.transform(texts)).nnz == 0
+    assert (rows[:, TERMS // 2 : -1] != parts.transform(texts)).nnz == 0
 
 
 def test_another_process_hashes_alike() -> None:
