@@ -27,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from graph.settings import Settings
+from graph.settings import Prompting, Settings
 from graph.state import (
     CrisisReading,
     EmotionReading,
@@ -130,7 +130,7 @@ class CallOptions(BaseModel):
         ),
     )
     country: Country = ""
-    prompting: Literal["", "empathy", "plain"] = Field(
+    prompting: Literal[""] | Prompting = Field(
         default="", description="Prompting strategy of this call; empty: that of the service."
     )
 

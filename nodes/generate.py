@@ -15,7 +15,8 @@ from typing_extensions import TypedDict
 from graph.state import Fault, ReplySource, State
 from nodes.compose import Composer
 from nodes.conversation import read_conversation
-from nodes.prompts import build_prompt
+from nodes.prompts import build_prompt, strategy_names
+from nodes.prompts.content_words import COMMON_WORDS
 from nodes.review.context import review_context
 from nodes.review.reviewer import ReviewContext, Reviewer
 from nodes.review.sentences import SentenceStream
@@ -36,15 +37,6 @@ _HELD_SENTENCES: Final = 2
 
 _LEAST_STEMS: Final = 2
 _YOU: Final = re.compile(r"\byou", re.IGNORECASE)
-_COMMON_WORDS: Final = frozenset(
-    """about after again also always anything because been before being cannot come could didn does
-    doesn done down even ever every everything feel feeling feels from getting give going gonna have
-    here into just keep know like little look made make many maybe mean more most much need never
-    nothing only other over people please really right said same should some someone something
-    still such sure take tell than thank thanks that their them then there these they thing things
-    think this those time today told very wanna want wants were what when where which while will
-    with would your yours yourself""".split()
-)
 
 
 class Chats(Protocol):
@@ -94,6 +86,10 @@ class GenerateReply:
     history_tokens: int
     prompting: str
 
+    def __post_init__(self) -> None:
+        if self.prompting not in strategy_names():
+            raise ValueError(f"prompting must be one of {', '.join(strategy_names())}")
+
     def __call__(self, state: State, config: RunnableConfig) -> GenerateUpdate:
         """Write the reviewed sentences of the draft, and the faults that ended it."""
         talk = read_conversation(state["messages"])
@@ -118,16 +114,20 @@ class GenerateReply:
 
     def _pieces(self, state: State, config: RunnableConfig) -> Iterator[str]:
         assert self.chat is not None
-        options: dict[str, Any] = config.get("configurable", {})
+        parts = self.composer.parts
+        person = read_conversation(state["messages"]).person
         prompt = build_prompt(
             state["messages"],
-            strategy=options.get("prompting") or self.prompting,
+            strategy=self._prompting(config),
             emotion=state["emotion"],
-            intent=state["intent"]["label"],
+            intent=state["intent"],
             strategies=state.get("strategies", []),
             faults=state.get("faults", []) if state.get("attempts", 0) else [],
             count_tokens=self.chat.count_tokens,
             history_tokens=self.history_tokens,
+            asks=bool(parts.cues.asks.search(person[-1])),
+            offered=state.get("offered", []),
+            feelings=parts.feelings,
         )
         try:
             yield from self.chat.stream(
@@ -138,6 +138,15 @@ class GenerateReply:
             )
         except Exception as exc:  # Any engine may fail in its own way; the person gets a reply.
             logger.error("generate_reply: the model failed: %s", type(exc).__name__)
+
+    def _prompting(self, config: RunnableConfig) -> str:
+        options: dict[str, Any] = config.get("configurable", {})
+        chosen = options.get("prompting") or self.prompting
+        if chosen in strategy_names():
+            return str(chosen)
+        # The service refuses such a call; from Python, the person still waits for a reply.
+        logger.warning("generate_reply: unknown prompting strategy; taking the default")
+        return self.prompting
 
 
 def guard(pieces: Iterator[str], reviewer: Reviewer, context: ReviewContext) -> Draft:
@@ -180,7 +189,7 @@ def mirrors(sentences: Sequence[str], context: ReviewContext) -> bool:
 
 def _stems(text: str) -> set[str]:
     words = re.findall(r"[a-z]{4,}", text.lower())
-    return {word[:5] for word in words if word not in _COMMON_WORDS}
+    return {word[:5] for word in words if word not in COMMON_WORDS}
 
 
 def _sentences(pieces: Iterator[str]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from graph.state import Fault, ReplySource, State
 from nodes.compose import Composer
 from nodes.conversation import read_conversation
 from nodes.generate import compose
-from nodes.prompts import OFFERING_INTENTS
+from nodes.prompts.content_words import content_words
 from nodes.review.context import review_context
 from nodes.review.reviewer import Reviewer
 from nodes.streaming import release
@@ -25,6 +25,8 @@ _ENOUGH_SENTENCES: Final = 2
 """A draft that was stopped by a fault may stand if this many good sentences are out."""
 
 _OFFERED_KEPT: Final = 30
+_TAKEN_UP: Final = 0.3
+"""Share of a strategy's content words that a reply holds when it offers it in other words."""
 
 
 class ReviewUpdate(TypedDict, total=False):
@@ -81,11 +83,10 @@ class ReviewReply:
 
     def _send(self, state: State, sentences: list[str], source: ReplySource) -> ReviewUpdate:
         reply = " ".join(sentences)
-        offers = source == "model" and state["intent"]["label"] in OFFERING_INTENTS
         offered = [
             strategy["id"]
-            for rank, strategy in enumerate(state.get("strategies", []))
-            if strategy["text"] in reply or (offers and rank == 0)
+            for strategy in state.get("strategies", [])
+            if _takes_up(reply, strategy["text"])
         ]
         return {
             "messages": [AIMessage(reply)],
@@ -94,6 +95,12 @@ class ReviewReply:
             "draft": [],
             "faults": [],
         }
+
+
+def _takes_up(reply: str, offer: str) -> bool:
+    """Tell whether a reply offers a strategy, in its own words or in others."""
+    words = content_words(offer)
+    return offer in reply or len(words & content_words(reply)) >= max(2, _TAKEN_UP * len(words))
 
 
 def route_review(state: State) -> Literal["generate_reply", "__end__"]:

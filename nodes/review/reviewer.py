@@ -1,17 +1,30 @@
 """The review of a draft, sentence by sentence or whole."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from graph.state import Fault
 from nodes.review.contacts import Registry
-from nodes.review.draft import Draft
+from nodes.review.draft import Draft, Words
 from nodes.review.rules import PhraseRule, ReviewRules
 from nodes.review.structure import STRUCTURE
-from nodes.review.text import fold, sentences_of, stems, without_quotes, words_of
+from nodes.review.text import (
+    contains_run,
+    fold,
+    sentences_of,
+    stems,
+    without_quotes,
+    words_of,
+)
 
 __all__ = ["Registry", "ReviewContext", "Reviewer"]
+
+_FILLER: Final = re.compile(
+    r"^\W*(?:(?:hi|hello|hey|there|okay|ok|sure|alright|all right|right|well|so|yes|certainly"
+    r"|absolutely|of course|listen|look|good (?:morning|evening|afternoon))\b\W*)+$"
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,10 @@ class Reviewer:
         faults: list[Fault] = []
         last_message = draft.person[-1] if draft.person else ""
         said = stems(word for message in draft.person_words for word in message)
-        unquoted = tuple(without_quotes(folded) for folded in draft.folded)
+        unquoted = tuple(
+            "" if _quotes_person(folded, words, draft.person_words) else without_quotes(folded)
+            for folded, words in zip(draft.folded, draft.words, strict=True)
+        )
         for rule in self.rules.phrases:
             texts = _scope(rule, draft.folded if rule.quoted else unquoted, finished)
             if any(rule.matches_folded(text, said) for text in texts) and rule.applies_to(
@@ -83,11 +99,26 @@ class Reviewer:
         )
 
 
+def _quotes_person(folded: str, words: Words, person: tuple[Words, ...]) -> bool:
+    """Whether a sentence is all quotation, and of what the person wrote."""
+    return (
+        folded.startswith('"')
+        and folded.rstrip(".,!?").endswith('"')
+        and any(contains_run(message, words) for message in person)
+    )
+
+
+def _opening(folded: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the first sentence that says something; a greeting or "Okay." is no start."""
+    said = (index for index, text in enumerate(folded) if not _FILLER.match(text))
+    return folded[(start := next(said, 0)) : start + 1]
+
+
 def _scope(rule: PhraseRule, folded: tuple[str, ...], finished: bool) -> tuple[str, ...]:
     match rule.where:
         case "any":
             return folded
         case "first":
-            return folded[:1]
+            return _opening(folded)
         case "last":
             return folded[-1:] if finished else ()

@@ -161,4 +161,4 @@ def _compile(patterns: Sequence[str], lists: Mapping[str, list[str]]) -> re.Patt
         return "(?:" + "|".join(_LIST_NAME.sub(expand, part) for part in lists[match[1]]) + ")"
 
     joined = "|".join(f"(?:{_LIST_NAME.sub(expand, pattern)})" for pattern in patterns)
-    return re.compile(r"(?:(?<!\w)(?=\w)|(?=[^\w\s]))(?:" + joined.replace("'", "'?") + ")")
+    return re.compile(r"(?:\b(?=\w)|(?=[^\w\s]))(?:" + joined.replace("'", "'?") + ")")

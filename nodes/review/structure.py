@@ -9,10 +9,11 @@ from nodes.review.draft import Draft, Words
 from nodes.review.form import empty, format_leak, gibberish, not_finished, too_long
 from nodes.review.language import unreadable
 from nodes.review.questions import many_questions, only_question
+from nodes.review.retelling import retells
 from nodes.review.speaker import speaks_as_person
 from nodes.review.text import contains_run
 
-OVERLAP_LIMIT: Final = 0.8
+OVERLAP_LIMIT: Final = 0.7
 """Share of distinct words (Dice coefficient) from which two sentences count as the same."""
 COPIED_RUN: Final = 12
 """Words in a row from the person that make a copy out of a mirror."""
@@ -70,7 +71,9 @@ def _same(one: tuple[Words, frozenset[str]], other: tuple[Words, frozenset[str]]
 
 
 def echo(draft: Draft) -> bool:
-    """The person's own words at length."""
+    """The person's own words at length, or their message retold with its pronouns turned."""
+    if retells(draft.words, draft.person_words):
+        return True
     copied = _runs(tuple(word for words in draft.words for word in words))
     for message in draft.person_words:
         if any(

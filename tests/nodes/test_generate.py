@@ -80,6 +80,41 @@ def test_a_call_can_choose_the_prompting(released: list[str]) -> None:
     assert "feels sad" not in plain
 
 
+def test_an_unknown_prompting_costs_nobody_a_reply(
+    released: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = FakeChat(*[" ".join(GOOD)] * 3)
+    reply = node(chat)
+
+    reply(state(), {})
+    for unknown in ("secret words", ["plain"]):
+        reply(state(), {"configurable": {"prompting": unknown}})
+
+    assert chat.prompts[0] == chat.prompts[1] == chat.prompts[2]
+    assert caplog.text.count("unknown prompting strategy") == 2
+    assert "secret" not in caplog.text
+    with pytest.raises(ValueError, match="empathy"):
+        node(chat, prompting="rude")
+
+
+def test_what_the_state_knows_reaches_the_prompt(released: list[str]) -> None:
+    chat = FakeChat(*[" ".join(GOOD)] * 3)
+    neutral = {"label": "neutral", "scores": {}, "reason": ""}
+    eager = {"label": "anticipating", "scores": {"anticipating": 0.7}}
+    asking = [HumanMessage(f"{SAID}. How do I deal with it?")]
+
+    node(chat)(state(intent=neutral), {})
+    node(chat)(state(intent=neutral, messages=asking, offered=["short-walk"]), {})
+    node(chat)(state(emotion=eager), {})
+
+    listening, helping, word = (prompt[0].text for prompt in chat.prompts)
+    assert "no advice yet" in listening
+    assert GROUNDING["text"] not in listening
+    assert GROUNDING["text"] in helping
+    assert "short walk" in helping
+    assert "feels eager" in word
+
+
 def test_a_retry_names_the_fault_and_a_first_draft_names_none(released: list[str]) -> None:
     faults: list[Fault] = [{"name": "promise", "why": "It promises what nobody can know."}]
     chat = FakeChat(*[" ".join(GOOD)] * 2)

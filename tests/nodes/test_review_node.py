@@ -14,6 +14,7 @@ from tests.fakes import GROUNDING, WALK, real_composer, real_reviewer
 
 SAID = "I lost my job and I feel so small"
 GOOD = ["That sounds really heavy.", "Losing a job hurts.", "What has it been like since then?"]
+REWORDED = "Some people pause for a moment and name five colours around them, slowly."
 FAULTS: list[Fault] = [{"name": "promise", "why": "It promises what nobody can know."}]
 NODE = ReviewReply(real_reviewer(), real_composer())
 
@@ -131,22 +132,21 @@ def test_without_a_reviewer_no_draft_of_a_model_stands(released: list[str]) -> N
     assert released
 
 
-def test_offered_strategies_are_remembered() -> None:
+def test_offered_strategies_are_remembered_in_whatever_words() -> None:
     quoted = [*GOOD[:2], WALK["text"], "How does that sound?"]
-    suggests = {"intent": {"label": "suggesting", "scores": {}, "reason": ""}}
+    reworded = [*GOOD[:2], REWORDED]
 
     assert NODE(state())["offered"] == []
-    assert NODE(state(draft=quoted, draft_source="composed"))["offered"] == [WALK["id"]]
-    assert NODE(state(**suggests))["offered"] == [GROUNDING["id"]]
-    assert NODE(state(draft_source="composed", **suggests))["offered"] == []
-    assert NODE(state(strategies=[], **suggests))["offered"] == []
+    for source in ("composed", "model"):
+        assert NODE(state(draft=quoted, draft_source=source))["offered"] == [WALK["id"]]
+    assert NODE(state(draft=reworded))["offered"] == [GROUNDING["id"]]
+    assert NODE(state(strategies=[], draft=reworded))["offered"] == []
 
 
 def test_what_was_offered_is_appended_and_bounded() -> None:
     earlier = [f"card-{number}" for number in range(30)]
-    suggests = {"intent": {"label": "suggesting", "scores": {}, "reason": ""}}
 
-    update = NODE(state(offered=earlier, **suggests))
+    update = NODE(state(offered=earlier, draft=[*GOOD[:2], REWORDED]))
 
     assert update["offered"] == [*earlier[1:], GROUNDING["id"]]
     assert len(earlier) == 30
