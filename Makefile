@@ -39,11 +39,11 @@ studio: .venv/.dev ## Start LangGraph's local server for Studio
 COVER := --cov=graph --cov=handover --cov=nodes --cov=knowledge --cov=models
 
 test: .venv/.dev ## Run all tests, the unit part first; coverage is of both
-	@$(BIN)/pytest -q -m "not embedded" $(COVER) --cov-report=
+	@$(BIN)/pytest -q -n auto -m "not embedded" $(COVER) --cov-report=
 	@$(BIN)/pytest -q -m embedded $(COVER) --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 test-unit: .venv/.dev ## Run the unit tests only
-	@$(BIN)/pytest -q -m "not embedded"
+	@$(BIN)/pytest -q -n auto -m "not embedded"
 
 lint: .venv/.dev ## Check style, format and types
 	@$(BIN)/ruff check .

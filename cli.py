@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from cli_io import Json, input_lines, print_lines
+from cli_knowledge import knowledge
 from graph.settings import Settings
 
 app = typer.Typer(
@@ -20,10 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-knowledge = typer.Typer(help="The coping cards that replies draw on.", no_args_is_help=True)
 app.add_typer(knowledge, name="knowledge")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Country = Annotated[
     str, typer.Option(help="Where the person is, two letters such as NP; chooses the helplines.")
 ]
@@ -56,7 +56,7 @@ def chat(
         messages = iter([once])
     elif not interactive:
         # Looked at before anything loads, so that an empty input is answered at once.
-        messages = _peek(line for line in _input_lines("-") if line.strip())
+        messages = _peek(line for line in input_lines("-") if line.strip())
         if messages is None:
             typer.echo(USAGE, err=True, nl=False)
             return
@@ -81,7 +81,7 @@ def annotate(file: Lines = "-") -> None:
     settings = Settings()
     seen = load_perception(settings)
     with all_cores(settings):
-        _print_lines(run(_progress(_input_lines(file), "annotating"), seen))
+        print_lines(run(_progress(input_lines(file), "annotating"), seen))
 
 
 @app.command()
@@ -91,7 +91,7 @@ def review(file: Lines = "-") -> None:
     from graph.resources import load_resources
 
     resources = load_resources(Settings(chat_model="none").measuring())
-    _print_lines(run(_input_lines(file), resources))
+    print_lines(run(input_lines(file), resources))
 
 
 @app.command()
@@ -110,82 +110,7 @@ def replay(
     _check_country(country)
     settings = Settings() if generation else Settings(chat_model="none")
     graph = build_graph(load_resources(settings.measuring(), progress=True))
-    _print_lines(run(_input_lines(file), graph, country))
-
-
-@knowledge.command()
-def ingest(
-    sources: Annotated[
-        list[Path] | None, typer.Argument(help="Markdown cards of your own, or folders of them.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Add cards of your own and bring the index up to date."""
-    from graph.resources import load_perception
-    from knowledge.ingest import ingest_strategies
-    from models.encoder import EncoderEmbeddings
-
-    settings = Settings()
-    encoder = load_perception(settings).encoder
-    if encoder is None:
-        raise RuntimeError("the sentence encoder could not be loaded; see `empathy doctor`")
-    report = ingest_strategies(
-        sources or [],
-        settings.data_dir,
-        settings.data_dir / "index",
-        EncoderEmbeddings(encoder),
-        encoder.id,
-        progress=sys.stderr.isatty(),
-    )
-    counts = {name: list(getattr(report, name)) for name in ("added", "updated", "unchanged")}
-    errors = [str(error) for error in report.errors]
-    if as_json:
-        typer.echo(json.dumps(counts | {"errors": errors}, ensure_ascii=False))
-    else:
-        typer.echo(", ".join(f"{len(ids)} {name}" for name, ids in counts.items()))
-        for error in errors:
-            typer.secho(f"error: {error}", err=True, fg="red")
-    if errors:
-        raise typer.Exit(1)
-
-
-@knowledge.command()
-def search(
-    text: Annotated[str, typer.Argument(help="What to look for; - reads JSON lines of {text}.")],
-    k: Annotated[int, typer.Option(min=1, max=100, help="Most results.")] = 3,
-    collection: Annotated[str, typer.Option(help="Which collection.")] = "strategies",
-    as_json: Json = False,
-) -> None:
-    """Find coping strategies for a text."""
-    store = _store(collection)
-    if text == "-":
-        from graph.lines import each_line, messages_of
-
-        def answer(record: dict[str, Any]) -> Any:
-            return store.search_text(messages_of(record)[-1].text, k=k)
-
-        _print_lines(each_line(_input_lines("-"), answer))
-        return
-    found = store.search_text(text, k=k)
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    if not found:
-        typer.echo("No strategy is close enough to this text.")
-    for each in found:
-        typer.secho(f"{each['title']}  ({each['score']:.2f})", bold=True)
-        typer.echo(f"  {each['text']}\n  {each['source']}\n  id: {each['id']}")
-
-
-@knowledge.command()
-def stats(as_json: Json = False) -> None:
-    """Show what the index holds."""
-    numbers = _store("strategies").stats()
-    if as_json:
-        typer.echo(json.dumps(numbers, ensure_ascii=False))
-        return
-    for name, value in numbers.items():
-        typer.echo(f"{name.replace('_', ' ')}: {value}")
+    print_lines(run(input_lines(file), graph, country))
 
 
 @app.command()
@@ -193,28 +118,28 @@ def evaluate(
     suite: Annotated[
         str | None,
         typer.Argument(
-            metavar="[emotion|intent|crisis|protocol]",
+            metavar="[emotion|intent|crisis|protocol|retrieval|review]",
             help="What to measure; default: the three readings.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder of the data; for crisis and protocol a file of JSON lines, "
-            "of {text, level} or of transcripts."
-        ),
+        typer.Option(help="Folder of the data; for crisis, protocol, review a JSON lines file."),
     ] = None,
     pictures: Annotated[
         Path | None, typer.Option(help="Folder for the pictures; default: the user's cache.")
     ] = None,
+    large: Annotated[
+        bool, typer.Option("--large", help="retrieval: time 100,000 passages too, in minutes.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure the readings on text that they were not trained on, beside baselines.
+    """Measure the readings, or retrieval, on text not trained on, beside baselines.
 
     The suite protocol plays conversations of people at risk and scores how they are handled.
     """
     from evaluation.protocol_rules import ProtocolRuleError
-    from evaluation.run import EvaluationError, evaluate_conversations
+    from evaluation.run import TABLED, EvaluationError, evaluate_tabled
     from evaluation.run import evaluate as run
     from evaluation.tables import layout
     from graph.lines import all_cores
@@ -222,9 +147,9 @@ def evaluate(
     from training.data import DataError
 
     try:
-        if suite == "protocol":
-            report, table = evaluate_conversations(data)
-            typer.echo(json.dumps({"protocol": report}) if as_json else table)
+        if suite in TABLED:
+            report, table = evaluate_tabled(suite, data, large=large)
+            typer.echo(json.dumps({suite: report}) if as_json else table)
             return
         settings = Settings()
         with all_cores(settings):
@@ -300,8 +225,7 @@ def main() -> None:
     except typer.Exit as exc:
         sys.exit(exc.exit_code)
     except Exception as exc:  # The last door: a clear line instead of a traceback.
-        show = getattr(exc, "show", None)
-        if show is not None:  # click's own errors know how to print themselves
+        if (show := getattr(exc, "show", None)) is not None:  # click's errors print themselves
             show()
             sys.exit(getattr(exc, "exit_code", 2))
         typer.echo(f"error: {str(exc) or type(exc).__name__}", err=True)
@@ -353,20 +277,6 @@ def _prompt() -> Iterator[str]:
             yield line
 
 
-def _input_lines(file: str) -> Iterator[str]:
-    """Read lines as UTF-8, replacing what is not; a missing file is a clear error."""
-    if file == "-":
-        if sys.stdin.isatty():
-            typer.echo("Reading from standard input; Ctrl-D ends it.", err=True)
-        yield from (line.decode("utf-8", errors="replace") for line in sys.stdin.buffer)
-        return
-    try:
-        with Path(file).open(encoding="utf-8", errors="replace") as lines:
-            yield from lines
-    except OSError as exc:
-        raise typer.BadParameter(f"{file}: {exc.strerror}") from exc
-
-
 def _peek(lines: Iterator[str]) -> Iterator[str] | None:
     from itertools import chain
 
@@ -378,27 +288,6 @@ def _progress(lines: Iterable[str], name: str) -> Iterable[str]:
     from tqdm import tqdm
 
     return tqdm(lines, desc=name, unit=" lines", disable=not sys.stderr.isatty())
-
-
-def _print_lines(records: Iterable[Any]) -> None:
-    bad = False
-    for record in records:
-        bad = bad or (isinstance(record, dict) and "error" in record and "line" in record)
-        typer.echo(json.dumps(record, ensure_ascii=False))
-    if bad:
-        raise typer.Exit(1)
-
-
-def _store(collection: str) -> Any:
-    from graph.resources import load_perception, load_store
-
-    if collection != "strategies":
-        raise typer.BadParameter(f"no collection {collection!r}; there is: strategies")
-    settings = Settings()
-    store = load_store(settings, load_perception(settings), progress=sys.stderr.isatty())
-    if store is None:
-        raise RuntimeError("the index could not be opened; see `empathy doctor`")
-    return store
 
 
 def _check_country(country: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,9 @@ from graph.resources import Perception
 from training.data import DataError, data_folder
 
 READINGS: Final = ("crisis", "emotion", "intent")
-SUITES: Final = (*READINGS, "protocol")
+TABLED: Final = ("protocol", "retrieval", "review")
+"""Suites that need no picture, and load what they measure themselves."""
+SUITES: Final = (*READINGS, *TABLED)
 FOLDER: Final = user_cache_path("empathy-graph") / "evaluation"
 """Where pictures go, and vectors of the texts, so that a second run is quick."""
 
@@ -51,9 +53,7 @@ def evaluate(
     vectors = _writable(FOLDER / "vectors")
     sets = data
     if chosen != ["crisis"]:
-        sets = data or data_folder()
-        if not sets.is_dir():
-            raise DataError(f"{sets} is no folder of the training data; see training/data.py")
+        sets = _data_folder(data)
     elif data and not data.is_file():
         raise DataError(f"{data} is no file of JSON lines")
     seen = load()
@@ -64,6 +64,32 @@ def evaluate(
         reports[name], made = _SUITES[name](seen, source, vectors, folder)
         drawn += made
     return reports, drawn
+
+
+def evaluate_tabled(
+    suite: str, data: Path | None, *, large: bool = False
+) -> tuple[dict[str, Any], str]:
+    """Run one of `TABLED`; return its report and its tables, with the errors of the suite."""
+    if suite == "retrieval":
+        return evaluate_search(data, large=large)
+    if suite == "review":
+        return evaluate_drafts(data)
+    return evaluate_conversations(data)
+
+
+def evaluate_drafts(data: Path | None) -> tuple[dict[str, Any], str]:
+    """Review drafts that are known to be good or bad; return the report and its table.
+
+    Raises:
+        DataError: `data` is missing or holds something else than drafts.
+    """
+    from evaluation.review import SHIPPED, evaluate_review, table
+    from knowledge.helplines import load_registry
+    from nodes.review.reviewer import Reviewer
+    from nodes.review.rules import load_review_rules
+
+    report = evaluate_review(Reviewer(load_review_rules(), load_registry()), data or SHIPPED)
+    return report, table(report)
 
 
 def evaluate_conversations(data: Path | None) -> tuple[dict[str, Any], str]:
@@ -85,18 +111,67 @@ def evaluate_conversations(data: Path | None) -> tuple[dict[str, Any], str]:
     return report, table(report)
 
 
+def evaluate_search(data: Path | None, *, large: bool = False) -> tuple[dict[str, Any], str]:
+    """Measure retrieval beside baselines; return the report and its tables.
+
+    Args:
+        data: folder of the training data; the usual one when left out.
+        large: time the search of 100,000 passages too, whose index takes minutes to build.
+
+    Raises:
+        EvaluationError: a library is missing, or the cache is read-only.
+        DataError: the data is missing or not of the expected form.
+        WeightsError: the adapter or the bank of questions is missing or damaged.
+        CardError: a coping card is broken.
+    """
+    from graph.environment import quiet_environment
+    from graph.lines import all_cores
+    from graph.settings import Settings
+
+    _check_installed({"bm25s": "bm25s"})
+    cache = _writable(FOLDER / "vectors")
+    folder = _data_folder(data)
+    settings = Settings()
+    # Before the libraries below are imported, which read it.
+    quiet_environment(settings)
+
+    from evaluation.retrieval import evaluate_retrieval
+    from evaluation.retrieval_parts import load_retrieval_encoders
+    from evaluation.retrieval_speed import LARGE, SIZES
+    from evaluation.tables import layout
+    from knowledge.cards import DEFAULT_FOLDER, load_cards
+
+    cards = load_cards(settings.cards_dir or DEFAULT_FOLDER)
+    encoders = load_retrieval_encoders(settings)
+    sizes = (*SIZES, LARGE) if large else SIZES
+    with all_cores(settings):
+        report = evaluate_retrieval(encoders, folder, cache, cards, sizes=sizes)
+    return report, layout({"retrieval": report})
+
+
 def _chosen(suite: str | None, data: Path | None) -> list[str]:
     if suite is not None and suite not in READINGS:
         raise EvaluationError(f"no suite {suite!r}; there is: {', '.join(SUITES)}")
     if suite is None and data is not None:
         raise EvaluationError(f"say which suite --data is for: {', '.join(SUITES)}")
-    missing = [package for module, package in _EXTRA.items() if find_spec(module) is None]
+    _check_installed(_EXTRA)
+    return [suite] if suite else ["emotion", "intent", "crisis"]
+
+
+def _check_installed(extra: Mapping[str, str]) -> None:
+    missing = [package for module, package in extra.items() if find_spec(module) is None]
     if missing:
         raise EvaluationError(
             f"{' and '.join(missing)} not installed: `make eval` installs what is needed, "
             "or run pip install -e '.[train]'"
         )
-    return [suite] if suite else ["emotion", "intent", "crisis"]
+
+
+def _data_folder(data: Path | None) -> Path:
+    folder = data or data_folder()
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder of the training data; see training/data.py")
+    return folder
 
 
 def _writable(folder: Path) -> Path:

@@ -24,8 +24,14 @@ _HEADS: Final = {
     "high_or_imminent_flagged": "high+ flagged",
     "concern_flagged": "concern flagged",
     "harmless_flagged": "harmless flagged",
+    "hit_1": "hit@1",
+    "hit_3": "hit@3",
+    "hit_5": "hit@5",
+    "mrr_10": "MRR@10",
+    "ndcg_10": "nDCG@10",
+    "topic_5": "topic@5",
 }
-_PLAIN_NUMBERS: Final = {"ece", "kl", "kappa"}
+_PLAIN_NUMBERS: Final = {"ece", "kl", "kappa", "mrr_10", "ndcg_10"}
 _RECALLS_A_LINE: Final = 4
 
 
@@ -38,6 +44,8 @@ def layout(reports: Mapping[str, Any]) -> str:
         parts += _intent(task, report)
     if "crisis" in reports:
         parts += _crisis(reports["crisis"])
+    if "retrieval" in reports:
+        parts += _retrieval(reports["retrieval"])
     # A width of its own, so that a pipe or a narrow window cuts no column.
     console = Console(file=StringIO(), width=_WIDTH, color_system=None)
     with console.capture() as captured:
@@ -78,11 +86,37 @@ def _crisis(report: Mapping[str, Any]) -> list[RenderableType]:
     return [read_as, figures, Text("\n".join(lines))]
 
 
-def figures_table(title: str, figures: Mapping[str, Mapping[str, Any]]) -> Table:
+def _retrieval(report: Mapping[str, Any]) -> list[RenderableType]:
+    kept = f"{report['documents']:,} answers, {report['passages']:,} passages"
+    parts: list[RenderableType] = [
+        figures_table(
+            f"Retrieval by {way} ({each['questions']} questions; {kept})",
+            each["systems"],
+            "system",
+        )
+        for way, each in report["figures"].items()
+    ]
+    cards = report["cards"]
+    title = f"Coping cards, leaving one out ({cards['situations']} situations)"
+    parts.append(figures_table(title, cards["systems"], "system"))
+    times = Table(title="Milliseconds a search, median and 95th percentile", **_STYLE)
+    sized = list(report["speed"].items())
+    for name in ("passages", *(key for key in (sized[0][1] if sized else ()) if key[0] == "k")):
+        times.add_column(name.replace("_", " = "), justify="right")
+    for size, each in sized:
+        spans = [each[key] for key in each if key[0] == "k"]
+        cells = (f"{span['median_ms']:.1f}, {span['p95_ms']:.1f}" for span in spans)
+        times.add_row(f"{int(size):,}", *cells)
+    return [*parts, times, Text("\n".join(report["notes"]))]
+
+
+def figures_table(
+    title: str, figures: Mapping[str, Mapping[str, Any]], first: str = "reader"
+) -> Table:
     """Lay out the figures of each reader, a row a reader; "-" where one has no such figure."""
     names = list(dict.fromkeys(name for each in figures.values() for name in each))
     table = Table(title=title, **_STYLE)
-    table.add_column("reader", no_wrap=True)
+    table.add_column(first, no_wrap=True)
     for name in names:
         table.add_column(_HEADS[name], justify="right")
     for reader, each in figures.items():
@@ -100,9 +134,12 @@ def _recall(title: str, recall: Mapping[str, float | None]) -> Table:
 
 def _cell(name: str | None, value: Any) -> str:
     if isinstance(value, Mapping):
-        if value["share"] is None:
+        middle = value["mean"] if "mean" in value else value["share"]
+        if middle is None:
             return "-"
-        return f"{value['share']:.1%} ({value['low']:.0%}-{value['high']:.0%})"
+        if name in _PLAIN_NUMBERS:
+            return f"{middle:.3f} ({value['low']:.2f}-{value['high']:.2f})"
+        return f"{middle:.1%} ({value['low']:.0%}-{value['high']:.0%})"
     if value is None:
         return "-"
     return f"{value:.3f}" if name in _PLAIN_NUMBERS else f"{value:.1%}"

@@ -43,7 +43,12 @@ def wire(resources: Resources) -> StateGraph[State, None, InputState, OutputStat
             with_text=settings.escalation_text,
         ),
     )
-    graph.add_node("retrieve_strategies", RetrieveStrategies(seen.encoder, r.store))
+    graph.add_node(
+        "retrieve_strategies",
+        RetrieveStrategies(
+            r.retrieval.encoder.model if r.retrieval else None, r.store, r.contraindications
+        ),
+    )
     graph.add_node(
         "generate_reply",
         GenerateReply(

@@ -6,10 +6,13 @@ import platform
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from graph.resources import Resources, load_resources
 from graph.settings import Settings
+
+if TYPE_CHECKING:
+    from knowledge.store import CollectionInfo
 
 _PACKAGES: Final = (
     "torch",
@@ -73,7 +76,10 @@ def _package(name: str, how: str, *, needed: bool) -> Check:
 
 def _loaded(resources: Resources) -> list[Check]:
     seen, chat, store = resources.perception, resources.chat, resources.store
-    problems = dict(problem.split(": ", 1) for problem in resources.problems)
+    problems: dict[str, str] = {}
+    for problem in resources.problems:
+        name, why = problem.split(": ", 1)
+        problems[name] = f"{problems[name]}; {why}" if name in problems else why
 
     def check(name: str, said: str | None, without: str) -> Check:
         why = problems.pop(name, None)
@@ -83,7 +89,7 @@ def _loaded(resources: Resources) -> list[Check]:
 
     encoder = seen.encoder
     registry = resources.registry
-    index = store.stats() if store else None
+    index = store.info() if store else []
     none_asked = resources.settings.chat_model == "none"
     written = f"{chat.name} on {chat.device}, engine {chat.engine}" if chat else None
     if none_asked:
@@ -95,9 +101,24 @@ def _loaded(resources: Resources) -> list[Check]:
         check("intent head", _labels(seen.intent_head), "replies acknowledge only"),
         check("crisis head", "loaded" if seen.crisis_reader else None, "every message escalates"),
         check(
-            "strategies",
-            f"{index['cards']} cards, {index['documents']} documents" if index else None,
+            "retrieval adapter",
+            resources.retrieval.encoder.id if resources.retrieval else None,
             "replies offer no strategy",
+        ),
+        check(
+            "contraindications",
+            "loaded" if resources.contraindications else None,
+            "replies offer no strategy",
+        ),
+        check(
+            "strategies",
+            next((_held(each) for each in index if each["collection"] == "strategies"), None),
+            "replies offer no coping card",
+        ),
+        *(
+            check(each["collection"], _held(each), "replies do not draw on it")
+            for each in index
+            if each["collection"] != "strategies"
         ),
         check(
             "helplines",
@@ -113,6 +134,10 @@ def _loaded(resources: Resources) -> list[Check]:
         check("chat model", written, "replies are composed"),
     ]
     return checks + [Check(name, False, why) for name, why in problems.items()]
+
+
+def _held(collection: CollectionInfo) -> str:
+    return f"{collection['entries']} entries, {collection['passages']} passages"
 
 
 def _labels(head: object) -> str | None:

@@ -9,23 +9,25 @@ from __future__ import annotations
 
 import atexit
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from graph.environment import quiet_environment
+from graph.retrieval import Retrieval
 from graph.settings import Settings
 from graph.threads import NamedThreads
 from handover.audit import AuditLog
 from handover.dispatch import Dispatcher, Sink
-from knowledge.cards import DEFAULT_FOLDER, load_valid_cards
+from knowledge.cards import CardError
+from knowledge.contraindications import Contraindications, load_contraindications
 from knowledge.helplines import DEFAULT_PATH as HELPLINES_FILE
 from knowledge.helplines import Registry, load_registry
 from knowledge.protocol_answers import ProtocolAnswers, load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from knowledge.reply_parts import load_reply_parts
 from models.adapter import load_adapted
-from models.encoder import EncoderEmbeddings, SentenceEncoder, load_encoder
+from models.encoder import SentenceEncoder, load_encoder
 from models.heads import HeadName, LinearHead, load_head
 from nodes.compose import Composer
 from nodes.crisis import CrisisReader
@@ -37,7 +39,8 @@ from nodes.review.rules import load_review_rules
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
-    from knowledge.store import StrategyStore
+    from knowledge.search import SearchCollection
+    from knowledge.store import Store
     from models.chat import ChatModel
 
 logger = logging.getLogger(__name__)
@@ -50,7 +53,7 @@ class Perception:
     """The encoder and what reads from it."""
 
     encoder: SentenceEncoder | None
-    """The plain encoder, whose vectors the index of strategies holds."""
+    """The plain encoder."""
     reader: TextReader | None
     """Texts as the heads read them, through the encoder with its adapter."""
     emotion_head: LinearHead | None
@@ -71,7 +74,9 @@ class Resources:
     registry: Registry | None = None
     protocol_texts: ProtocolTexts | None = None
     protocol_answers: ProtocolAnswers | None = None
-    store: StrategyStore | None = None
+    retrieval: Retrieval | None = None
+    contraindications: Contraindications | None = None
+    store: Store | None = None
     chat: ChatModel | None = None
     dispatcher: Dispatcher | None = None
     """Tells people of escalations; none where no sink is set."""
@@ -105,6 +110,7 @@ def load_resources(settings: Settings | None = None, *, progress: bool = False) 
     settings = settings or Settings()
     perception = load_perception(settings)
     load = _Loader()
+    retrieval = load("retrieval adapter", lambda: load_retrieval(settings, perception))
     registry = load("helplines", lambda: load_registry(settings.helplines_file or HELPLINES_FILE))
     rules = load("review rules", load_review_rules)
 
@@ -121,11 +127,27 @@ def load_resources(settings: Settings | None = None, *, progress: bool = False) 
         registry=registry,
         protocol_texts=load("protocol texts", load_protocol_texts),
         protocol_answers=load("protocol answers", load_protocol_answers),
-        store=load_store(settings, perception, load, progress=progress),
+        retrieval=retrieval,
+        contraindications=load("contraindications", load_contraindications),
+        store=load_store(settings, retrieval, load, progress=progress),
         chat=load("chat model", open_chat),
         dispatcher=_open_dispatcher(settings, load),
         problems=(*perception.problems, *load.problems),
     )
+
+
+def load_retrieval(settings: Settings, perception: Perception) -> Retrieval | None:
+    """Load the encoder for retrieval, on the plain one that is loaded already.
+
+    Raises:
+        WeightsError: the adapter or the bank of questions is missing or damaged.
+    """
+    if perception.encoder is None:
+        return None
+    retrieval = Retrieval.of(settings, perception.encoder)
+    # At the start, not in the first person's turn.
+    _ = retrieval.encoder.model
+    return retrieval
 
 
 def _open_dispatcher(settings: Settings, load: _Loader) -> Dispatcher | None:
@@ -185,47 +207,24 @@ def load_perception(settings: Settings) -> Perception:
 
 def load_store(
     settings: Settings,
-    perception: Perception,
+    retrieval: Retrieval | None,
     load: _Loader | None = None,
     *,
     progress: bool = False,
-) -> StrategyStore | None:
-    """Open the index of coping cards, building it when it is missing, old or damaged."""
-    load = load or _Loader()
-    encoder = perception.encoder
-    if encoder is None:
+) -> Store | None:
+    """Open the collections that `settings` name, building the index of one that has none."""
+    if retrieval is None:
         return None
+    load = load or _Loader()
+    from knowledge.store import Store
 
-    def open_store() -> StrategyStore:
-        # Chroma takes a second to import; only this needs it.
-        from knowledge.store import StrategyStore
+    def left_out(error: CardError) -> None:
+        load.problems.append(f"strategies: left out: {error}")
+        logger.error("a card is left out: %s", error)
 
-        own = settings.data_dir / "cards"
-        folders = [settings.cards_dir or DEFAULT_FOLDER, *([own] if own.exists() else [])]
-        cards, broken = load_valid_cards(*folders)
-        for error in broken:
-            load.problems.append(f"strategies: left out: {error}")
-            logger.error("a card is left out: %s", error)
-        return StrategyStore.open(
-            settings.data_dir / "index",
-            cards,
-            EncoderEmbeddings(encoder),
-            encoder.id,
-            progress=progress,
-        )
+    def opening(name: str, weight: float) -> Callable[[], SearchCollection]:
+        return lambda: retrieval.open(name, weight=weight, progress=progress, left_out=left_out)
 
-    return load("strategies", open_store)
-
-
-def quiet_environment(settings: Settings) -> None:
-    """Turn off the libraries' telemetry and set their threads; what is set already stays."""
-    for name, value in {
-        "ANONYMIZED_TELEMETRY": "False",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "LANGSMITH_TRACING": "false",
-        # Read by torch when it is imported, which happens after this.
-        "OMP_NUM_THREADS": str(settings.threads),
-    }.items():
-        os.environ.setdefault(name, value)
+    opened = [load(name, opening(name, weight)) for name, weight in settings.collections.items()]
+    found = [each for each in opened if each is not None]
+    return Store(found) if found else None

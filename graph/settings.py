@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ChatEngine = Literal["auto", "huggingface", "llamacpp", "openai"]
+Prompting = Literal["empathy", "cognitive", "emotion_intent", "emotion", "plain"]
 
 
 class Settings(BaseSettings):
@@ -64,8 +65,13 @@ class Settings(BaseSettings):
     generation_timeout: float = Field(
         default=60, gt=0, description="Seconds after which a draft is given up."
     )
-    prompting: Literal["empathy", "plain"] = Field(
-        default="empathy", description="Prompting strategy; a call can choose another."
+    prompting: Prompting = Field(
+        default="empathy",
+        description=(
+            "Prompting strategy; a call can choose another: `empathy` (the EMPATHY steps of the "
+            "stage, and coping steps), `cognitive` (emotion, intent and the three mechanisms of "
+            "EPITOME), `emotion_intent`, `emotion`, or `plain`."
+        ),
     )
     encoder: str = Field(
         default="embedded",
@@ -85,9 +91,21 @@ class Settings(BaseSettings):
     helplines_file: Path | None = Field(
         default=None, description="The registry of helplines; default: the one shipped."
     )
+    collections: dict[str, float] = Field(
+        default={"strategies": 1.0},
+        description=(
+            "What replies draw on, with weights, as JSON: `strategies` are the coping cards; name "
+            'others after `empathy knowledge ingest`, such as `{"strategies": 1, '
+            '"counsel_chat": 0.8}`.'
+        ),
+    )
+    chroma_url: str = Field(
+        default="",
+        description="A Chroma server, such as http://localhost:8000; default: inside the process.",
+    )
     data_dir: Path = Field(
         default_factory=lambda: user_data_path("empathy-graph"),
-        description="Where the index and one's own cards are kept.",
+        description="Where indexes, one's own cards and ingested texts are kept.",
     )
     cache_dir: Path = Field(
         default_factory=lambda: user_cache_path("empathy-graph"),

@@ -22,6 +22,31 @@ from models.labels import EMOTIONS
 DEFAULT_FOLDER: Final = Path(__file__).with_name("strategies")
 MAX_SHORT_WORDS: Final = 45
 
+Technique = Literal[
+    "breathing",
+    "muscle-relaxation",
+    "grounding",
+    "mindfulness",
+    "imagery",
+    "movement",
+    "writing",
+    "reappraisal",
+    "problem-solving",
+    "activity",
+    "exposure",
+    "communication",
+    "boundaries",
+    "connection",
+    "self-compassion",
+    "savouring",
+    "ritual",
+    "values",
+    "sleep-habits",
+    "seeking-help",
+    "safety",
+]
+"""What a card asks of a person; what is bad for them is ruled out by it."""
+
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*$\n?(?P<body>.*)", re.S | re.M)
 _FRONT_MATTER_LINE: Final = 2
 _MAX_DEPTH: Final = 8
@@ -88,6 +113,10 @@ class Card(BaseModel):
     emotions: Annotated[tuple[Emotion, ...], _several(1, 6)]
     """Emotions of EmpatheticDialogues (Rashkin et al. 2019) that it is meant for."""
     topics: Annotated[tuple[Line, ...], _several(1, 3)]
+    technique: Technique
+    scope: Literal["general", "specific"] = "specific"
+    """A specific card takes something for granted (a death, a divorce, a violent partner), so it
+    is offered only to who wrote of it; a general one can help whoever feels like this."""
     situations: Annotated[tuple[Line, ...], _several(3, 5)]
     """What a person who needs it might write; these are what search compares with."""
     steps: Annotated[tuple[Step, ...], _several(3, 5)]

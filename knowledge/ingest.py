@@ -1,130 +1,225 @@
-"""Adding cards of one's own, and bringing the index up to date."""
+"""Brings sources into the library: read, cleaned, cut into chunks, embedded, and indexed.
+
+Each step is written down as soon as it is done, so a run that was killed goes on where it was.
+"""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from knowledge.cards import DEFAULT_FOLDER, Card, CardError, load_card, load_valid_cards
-from knowledge.index import Embeddings
-from knowledge.store import StoreStats, StrategyStore
+import numpy as np
+from filelock import FileLock, Timeout
+from tqdm import tqdm
 
-OWN_FOLDER: Final = "cards"
+from knowledge.cards import DEFAULT_FOLDER, CardError
+from knowledge.contents import CARDS, card_passages, library_passages
+from knowledge.gather import Reader, gather
+from knowledge.library import Library
+from knowledge.own_cards import copy_cards, load_all_cards
+from knowledge.search import SearchCollection
+from knowledge.sources.counsel_chat import COLLECTION as COUNSEL_CHAT_COLLECTION
+from knowledge.store import IndexPlace, open_collection
+from knowledge.update import IngestReport, LeftOut, Update, batches
+from models.query_bank import QueryBank
+
+__all__ = [
+    "ChunkEncoder",
+    "CollectionNameError",
+    "IngestReport",
+    "LeftOut",
+    "check_name",
+    "ingest",
+    "open_cards",
+    "remove",
+]
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_COLLECTION: Final = "documents"
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{1,58}[a-z0-9]")
+_BATCH: Final = 64
 
 
-@dataclass(frozen=True)
-class IngestReport:
-    """What became of the sources; cards are named by id."""
-
-    added: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    unchanged: tuple[str, ...] = ()
-    errors: tuple[CardError, ...] = ()
-    stats: StoreStats | None = None
-    """The index afterwards; None when only the files were copied."""
+class CollectionNameError(ValueError):
+    """A collection cannot have this name."""
 
 
-def ingest_strategies(
-    sources: Sequence[Path],
-    data_dir: Path,
-    directory: Path,
-    embeddings: Embeddings,
-    encoder_id: str,
+class ChunkEncoder(Protocol):
+    """LangChain's `Embeddings` that count tokens; should load nothing before it has to embed."""
+
+    @property
+    def id(self) -> str:
+        """A stable name of the weights."""
+
+    def count(self, text: str, /) -> int:
+        """Count the tokens of `text`."""
+
+    def embed_documents(self, texts: list[str], /) -> list[list[float]]:
+        """Return one unit vector per text."""
+
+    def embed_query(self, text: str, /) -> list[float]:
+        """Return the unit vector of `text`."""
+
+
+def ingest(
+    sources: Sequence[str | Path],
+    library: Library,
+    encoder: ChunkEncoder,
+    place: IndexPlace,
     *,
+    bank: QueryBank | None = None,
+    collection: str = "",
+    licence: str = "unknown",
+    counsel_chat: Path | None = None,
+    shipped_cards: Path = DEFAULT_FOLDER,
     progress: bool = True,
+    say: Callable[[str], None] = logger.info,
 ) -> IngestReport:
-    """Copy the cards of `sources` to the own ones and bring the index in `directory` up to date.
+    """Bring the library and the indexes up to date with `sources`.
 
-    Without sources it only brings the index up to date.
-    """
-    copied = copy_cards(sources, data_dir)
-    cards, errors = load_library(data_dir)
-    store = StrategyStore.open(directory, cards, embeddings, encoder_id, progress=progress)
-    try:
-        return IngestReport(
-            added=copied.added,
-            updated=copied.updated,
-            unchanged=copied.unchanged,
-            errors=(*copied.errors, *errors),
-            stats=store.stats(),
-        )
-    finally:
-        store.close()
+    Without sources only the index of the cards is. Sources that cannot be read are reported, and
+    the rest goes on. One process ingests at a time; others wait.
 
-
-def load_library(data_dir: Path) -> tuple[list[Card], list[CardError]]:
-    """Read our cards and the own ones in `data_dir`, which win where the id is the same."""
-    own = data_dir / OWN_FOLDER
-    return load_valid_cards(DEFAULT_FOLDER, *([own] if own.is_dir() else []))
-
-
-def copy_cards(sources: Sequence[Path], data_dir: Path) -> IngestReport:
-    """Check the cards of `sources` (files, or folders with what is below) and keep a copy.
-
-    A source that cannot be used is reported, and the rest goes on.
+    Args:
+        sources: what `gather` takes.
+        library: where documents are kept; cards and indexes are kept beside it.
+        encoder: makes the vectors.
+        place: where the indexes are kept.
+        bank: the questions that correct for hubs.
+        collection: where documents go. Left out: `counsel_chat` or `documents`.
+        licence: of the documents that name none.
+        counsel_chat: the folder of CounselChat; None: the Hugging Face hub.
+        shipped_cards: the folder of the cards that come with the program.
+        progress: show bars.
+        say: takes a line for the user.
 
     Raises:
-        OSError: the copy cannot be written.
+        CollectionNameError: the collection cannot have this name.
+        LibraryError: the library cannot be used; what was ingested before stays.
+        OSError: a card or an index cannot be written.
     """
-    folder = data_dir / OWN_FOLDER
-    seen: dict[str, Path] = {}
-    done: dict[str, list[str]] = {"added": [], "updated": [], "unchanged": []}
-    errors: list[CardError] = []
-    for path in dict.fromkeys(path for source in sources for path in _files(source)):
-        try:
-            card = _readable_card(path)
-            earlier = seen.setdefault(card.id, path)
-            if earlier != path:
-                raise CardError(path, f"is already the id of {earlier}", field="id")
-            done[_keep(path, folder / f"{card.id}.md")].append(card.id)
-        except CardError as exc:
-            errors.append(exc)
-    return IngestReport(
-        added=tuple(done["added"]),
-        updated=tuple(done["updated"]),
-        unchanged=tuple(done["unchanged"]),
-        errors=tuple(errors),
-    )
+    if collection:
+        check_name(collection)
+    report = IngestReport()
+    with _alone(library, say):
+        library.check()
+        found = gather(sources, counsel_chat)
+        report.problems += found.problems
+        copied = copy_cards(found.cards, library.path.parent)
+        report.added += copied.added
+        report.updated += copied.updated
+        report.unchanged += copied.unchanged
+        report.problems += copied.errors
+
+        readers: dict[str, list[Reader]] = {}
+        if found.counsel_chat is not None:
+            name = collection or COUNSEL_CHAT_COLLECTION
+            readers.setdefault(name, []).append(found.counsel_chat)
+        if found.files.roots:
+            readers.setdefault(collection or DEFAULT_COLLECTION, []).append(found.files)
+        for name, each in readers.items():
+            Update(
+                library,
+                name,
+                each,
+                report,
+                encoder_id=encoder.id,
+                count=encoder.count,
+                licence=licence,
+            ).run(progress=progress)
+        for name in readers:
+            report.embedded += _embed(library, encoder, name, progress=progress)
+            if library.state(name):
+                passages = library_passages(library, name, encoder.id, bank)
+                place.open(passages, progress=progress).close()
+            else:
+                place.remove(name)
+        if found.cards or not sources:
+            cards, errors = open_cards(
+                library.path.parent,
+                encoder,
+                place,
+                bank=bank,
+                shipped=shipped_cards,
+                progress=progress,
+            )
+            cards.index.close()
+            report.problems += errors
+    return report
 
 
-def _files(source: Path) -> Iterator[Path]:
-    if not source.is_dir():
-        yield source
-        return
-    for path in sorted(source.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(source).parts)
-        if path.is_file() and not hidden:
-            yield path
+def remove(
+    library: Library,
+    place: IndexPlace,
+    collection: str,
+    *,
+    say: Callable[[str], None] = logger.info,
+) -> None:
+    """Remove a collection from the library and its index; waits for a running ingestion."""
+    with _alone(library, say):
+        library.remove_collection(collection)
+        place.remove(collection)
 
 
-def _readable_card(path: Path) -> Card:
-    if not path.exists():
-        raise CardError(path, "does not exist")
-    if path.suffix.lower() != ".md":
-        raise CardError(path, "only Markdown cards (.md) are read so far")
-    return load_card(path)
+def check_name(collection: str) -> None:
+    """Check that documents may be ingested under this name.
+
+    Raises:
+        CollectionNameError: they may not.
+    """
+    if collection == CARDS:
+        raise CollectionNameError(f"{CARDS!r} is the collection of cards; choose another name")
+    if not _NAME.fullmatch(collection):
+        raise CollectionNameError(
+            f"{collection!r} cannot be a collection: 3 to 60 of a-z, 0-9, _ and -, with a letter "
+            "or digit at both ends"
+        )
 
 
-def _keep(path: Path, target: Path) -> str:
-    """Copy `path` to `target` in one step; say whether that was new."""
-    content = path.read_bytes()
-    existed = target.exists()
-    if existed and target.read_bytes() == content:
-        return "unchanged"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The hidden draft is never read as a card, even when a kill leaves it behind.
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}.", dir=target.parent)
+def open_cards(
+    data_dir: Path,
+    encoder: ChunkEncoder,
+    place: IndexPlace,
+    *,
+    bank: QueryBank | None = None,
+    shipped: Path = DEFAULT_FOLDER,
+    progress: bool = False,
+) -> tuple[SearchCollection, list[CardError]]:
+    """Open the index of the cards, brought up to date, and say which cards are left out."""
+    cards, errors = load_all_cards(data_dir, shipped)
+    passages = card_passages(cards, encoder, encoder.id, bank)
+    return open_collection(place, passages, cards=cards, progress=progress), errors
+
+
+@contextmanager
+def _alone(library: Library, say: Callable[[str], None]) -> Iterator[None]:
+    lock = FileLock(library.path.with_name("library.lock"))
     try:
-        with os.fdopen(handle, "wb") as draft:
-            draft.write(content)
-        Path(name).replace(target)
-    except BaseException:  # Ctrl-C too must leave nothing half-made behind.
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    return "updated" if existed else "added"
+        lock.acquire(blocking=False)
+    except Timeout:
+        say("Another process is changing the library; waiting until it has ended …")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _embed(library: Library, encoder: ChunkEncoder, collection: str, *, progress: bool) -> int:
+    """Make the vectors that are missing; each batch is kept at once."""
+    missing = library.missing(encoder.id, collection)
+    if not missing:
+        return 0
+    with tqdm(total=missing, desc="Embedding", unit=" chunks", disable=not progress) as bar:
+        for batch in batches(library.missing_vectors(encoder.id, collection), _BATCH):
+            vectors = encoder.embed_documents([text for _, text in batch])
+            hashes = [hash for hash, _ in batch]
+            arrays = [np.asarray(vector, dtype=np.float32) for vector in vectors]
+            library.store_vectors(encoder.id, zip(hashes, arrays, strict=True))
+            bar.update(len(batch))
+    return missing

@@ -1,15 +1,15 @@
-"""The perception adapter: low-rank changes to the encoder, trained for the three readings.
+"""Adapters: low-rank changes to the encoder, one for the three readings and one for retrieval.
 
 LoRA (Hu et al. 2021) adds `scale * B @ A` to a linear layer's weight. The sums are taken once, at
 load, in a copy that shares the embeddings with the plain encoder: a reading costs what a plain
-pass costs, retrieval keeps the plain vectors, and no adapter library is needed to run.
+pass costs, and no adapter library is needed to run.
 """
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ADAPTER: Final = "adapter"
-"""The file's name in the folder of weights, without its ending."""
+"""The perception adapter's file in the folder of weights, without its ending."""
+
+RETRIEVAL: Final = "retrieval"
+"""The retrieval adapter's file."""
 
 
 def save_adapter(
@@ -38,6 +41,8 @@ def save_adapter(
     scale: float,
     encoder_id: str,
     folder: Path,
+    *,
+    name: str = ADAPTER,
 ) -> Path:
     """Write an adapter in half precision and record its checksum in the folder's manifest.
 
@@ -47,45 +52,78 @@ def save_adapter(
         scale: what the product of the two is multiplied with.
         encoder_id: the encoder that the adapter was trained on.
         folder: where the weights are kept.
+        name: of the file.
     """
     tensors = {
-        f"{name}.{part}": matrix.astype(np.float16)
-        for name, pair in layers.items()
+        f"{layer}.{part}": matrix.astype(np.float16)
+        for layer, pair in layers.items()
         for part, matrix in zip("AB", pair, strict=True)
     }
     about = {"encoder": encoder_id, "scale": scale}
-    return write_tensors(tensors, about, weights_path(ADAPTER, folder))
+    return write_tensors(tensors, about, weights_path(name, folder))
 
 
-def load_adapted(encoder: SentenceEncoder, folder: Path | None = None) -> SentenceEncoder:
-    """Return the encoder that the heads read: a copy with the adapter's weights added.
+def load_adapted(
+    encoder: SentenceEncoder, folder: Path | None = None, *, name: str = ADAPTER
+) -> SentenceEncoder:
+    """Return a copy of the encoder with an adapter's weights added.
 
-    Its id names the plain encoder and the adapter's checksum; the heads record it.
+    Its id names the plain encoder and the adapter's checksum; heads and indexes record it.
 
     Raises:
         WeightsError: the file is missing, damaged, or made for another encoder.
     """
-    path = weights_path(ADAPTER, folder or WEIGHTS_DIR)
+    path = weights_path(name, folder or WEIGHTS_DIR)
     tensors, about, digest = read_tensors(path)
     try:
         scale = float(about["scale"])
     except (KeyError, TypeError, ValueError) as exc:
         raise WeightsError(f"{path} cannot be read ({type(exc).__name__}): {RESTORE}") from exc
-    if about.get("encoder") != encoder.id:
-        raise WeightsError(
-            f"{path} was trained for the encoder {about.get('encoder')!r}, not {encoder.id!r}: "
-            "train again or change EMPATHY_ENCODER"
-        )
+    _check_encoder(path, about, encoder.id)
     transformer = transformer_of(encoder)
     # The embeddings are half of the weights and no adapter changes them.
     shared = {id(each): each for each in transformer.get_input_embeddings().parameters()}
     model = copy.deepcopy(encoder.model, shared)
-    adapted = SentenceEncoder(model, f"{encoder.id}+{digest[:12]}")
+    adapted = SentenceEncoder(model, _id(encoder.id, digest))
     try:
         _add(transformer_of(adapted), tensors, scale)
     except (AttributeError, RuntimeError, ValueError) as exc:
         raise WeightsError(f"{path} does not fit the encoder ({exc}): {RESTORE}") from exc
     return adapted
+
+
+def adapted_id(encoder_id: str, folder: Path, *, name: str = ADAPTER) -> str:
+    """Return the id that `load_adapted` would give, without loading a model.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or made for another encoder.
+    """
+    path = weights_path(name, folder)
+    _, about, digest = read_tensors(path)
+    _check_encoder(path, about, encoder_id)
+    return _id(encoder_id, digest)
+
+
+def fits(encoder_id: str, folder: Path, *, name: str = ADAPTER) -> bool:
+    """Tell whether the adapter of this name was trained for this encoder.
+
+    Raises:
+        WeightsError: the file is missing or damaged.
+    """
+    _, about, _ = read_tensors(weights_path(name, folder))
+    return bool(about.get("encoder") == encoder_id)
+
+
+def _id(encoder_id: str, digest: str) -> str:
+    return f"{encoder_id}+{digest[:12]}"
+
+
+def _check_encoder(path: Path, about: Mapping[str, Any], encoder_id: str) -> None:
+    if about.get("encoder") != encoder_id:
+        raise WeightsError(
+            f"{path} was trained for the encoder {about.get('encoder')!r}, not {encoder_id!r}: "
+            "train again or change EMPATHY_ENCODER"
+        )
 
 
 def transformer_of(encoder: SentenceEncoder) -> PreTrainedModel:

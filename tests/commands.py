@@ -3,14 +3,18 @@
 import io
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 import pytest
 
 import cli
 import graph.resources
-from tests.fakes import FakeStore, fake_perception, fake_resources
+from graph.retrieval import Retrieval
+from models.labels import EMOTION_LABELS
+from tests.fakes import fake_head, fake_perception, fake_resources
+from tests.knowledge.ingesting import WordEncoder
+from tests.knowledge.list_index import ListPlace
 
 
 class Done(NamedTuple):
@@ -52,33 +56,41 @@ class Shell:
         return Done(left.value.code, out, err)
 
 
-class Stocked(FakeStore):
-    """A store that embeds by itself, as the command needs it."""
+@dataclass
+class Retrieving:
+    """What the commands search and fill indexes with."""
 
-    def search_text(self, text: str, *, k: int) -> Any:
-        return self.search([float(len(text))], k=k)
+    encoder: WordEncoder = field(default_factory=WordEncoder)
+    place: ListPlace = field(default_factory=ListPlace)
+    settings: list[Any] = field(default_factory=list)
+    """Those of each `Retrieval`."""
 
-    def stats(self) -> dict[str, Any]:
-        return {"cards": 2, "encoder_id": "fake"}
+    def of(self, settings: Any) -> Retrieval:
+        self.settings.append(settings)
+        return Retrieval(settings, cast(Any, self.encoder), None, cast(Any, self.place))
+
+
+def fake_retrievals(monkeypatch: pytest.MonkeyPatch, feeling: str = "anxious") -> Retrieving:
+    """Give the commands an encoder of words, indexes in a list, and who reads one emotion."""
+    fake = Retrieving()
+    seen = fake_perception(emotion_head=fake_head(EMOTION_LABELS, lean=feeling))
+    monkeypatch.setattr(Retrieval, "of", fake.of)
+    monkeypatch.setattr(graph.resources, "load_perception", lambda settings: seen)
+    return fake
 
 
 def fake_loads(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Put fakes in the place of what is loaded; says which settings they were loaded with."""
-    asked: list[Any] = []
+    asked = fake_retrievals(monkeypatch).settings
 
     def resources(settings: Any, **_: Any) -> Any:
         asked.append(settings)
-        return fake_resources(chat=None, store=cast(Any, Stocked()))
+        return fake_resources(chat=None)
 
     def perception(settings: Any) -> Any:
         asked.append(settings)
         return fake_perception()
 
-    def store(settings: Any, *_: Any, **__: Any) -> Any:
-        asked.append(settings)
-        return Stocked()
-
     monkeypatch.setattr(graph.resources, "load_resources", resources)
     monkeypatch.setattr(graph.resources, "load_perception", perception)
-    monkeypatch.setattr(graph.resources, "load_store", store)
     return asked

@@ -6,9 +6,10 @@ import re
 import threading
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, ClassVar, Final, cast
 
 import numpy as np
@@ -18,10 +19,12 @@ from graph.build import build_graph
 from graph.resources import Perception, Resources
 from graph.settings import Settings
 from graph.state import Strategy
+from knowledge.contraindications import Contraindications, load_contraindications
 from knowledge.helplines import Registry, load_registry
 from knowledge.protocol_answers import ProtocolAnswers, load_protocol_answers
 from knowledge.protocol_texts import ProtocolTexts, load_protocol_texts
 from knowledge.reply_parts import load_reply_parts
+from knowledge.search import Found, Query
 from models.chat import ChatError
 from models.encoder import Encoder, SentenceEncoder, Vector, unit
 from models.heads import LinearHead
@@ -202,28 +205,28 @@ class FakeStore:
 
     strategies: list[Strategy] = field(default_factory=lambda: [GROUNDING, WALK])
     error: Exception | None = None
-    searches: list[dict[str, Any]] = field(default_factory=list)
+    searches: list[tuple[Query, int]] = field(default_factory=list)
 
-    def search(
-        self,
-        vector: Sequence[float],
-        *,
-        k: int = 3,
-        emotions: Mapping[str, float] | None = None,
-        exclude: Collection[str] = (),
-    ) -> list[Strategy]:
-        self.searches.append(
-            {"vector": list(vector), "k": k, "emotions": emotions, "exclude": list(exclude)}
-        )
+    def search(self, query: Query, *, k: int = 3, collection: str = "") -> list[Found]:
+        self.searches.append((query, k))
         if self.error is not None:
             raise self.error
-        return [each for each in self.strategies if each["id"] not in exclude][:k]
+        return [
+            Found(each, collection or "strategies", each["text"], (), np.zeros(DIMS, np.float32))
+            for each in self.strategies
+            if each["id"] not in query.exclude
+        ][:k]
 
 
 def fake_settings(**values: Any) -> Settings:
     """Build settings that no file of this machine can change."""
     defaults: dict[str, Any] = {"_env_file": None, "chat_model": "none", "generation_timeout": 5}
     return Settings(**defaults | values)
+
+
+@cache
+def real_contraindications() -> Contraindications:
+    return load_contraindications()
 
 
 @cache
@@ -280,6 +283,11 @@ def fake_perception(**overrides: Any) -> Perception:
     return replace(whole, **overrides)
 
 
+def fake_retrieval(encoder: Any) -> Any:
+    """Stand for `graph.retrieval.Retrieval` on an encoder that is loaded."""
+    return SimpleNamespace(encoder=SimpleNamespace(model=encoder, id=encoder.id), bank=None)
+
+
 def fake_resources(**overrides: Any) -> Resources:
     """Build resources with the real texts, rules and registry, and fakes for the rest.
 
@@ -288,14 +296,17 @@ def fake_resources(**overrides: Any) -> Resources:
     """
     names = {part.name for part in fields(Perception)} - {"problems"} | {"crisis_head"}
     seen = {name: overrides.pop(name) for name in names & overrides.keys()}
+    perception = fake_perception(**seen)
     whole = Resources(
         settings=fake_settings(),
-        perception=fake_perception(**seen),
+        perception=perception,
         composer=real_composer(),
         reviewer=real_reviewer(),
         registry=real_registry(),
         protocol_texts=real_protocol_texts(),
         protocol_answers=real_protocol_answers(),
+        retrieval=fake_retrieval(perception.encoder) if perception.encoder else None,
+        contraindications=real_contraindications(),
         store=cast(Any, FakeStore()),
         chat=cast(Any, FakeChat()),
     )

@@ -51,7 +51,10 @@ def test_help_names_every_command(empathy: Shell) -> None:
         (["chat", "--once", "hi", "--country", "Nepal"], "two letters"),
         (["replay", "--country", "N1"], "two letters"),
         (["evaluate", "kindness"], "there is: crisis"),
-        (["knowledge", "search", "sleep", "--collection", "poems"], "there is: strategies"),
+        (["knowledge", "ingest", "a.md", "--collection", "My notes"], "cannot be a collection"),
+        (["knowledge", "ingest", "a.md", "--collection", "strategies"], "choose another name"),
+        (["knowledge", "ingest", "a.md", "--from", "folder"], "name that as a source"),
+        (["knowledge", "remove"], "argument"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

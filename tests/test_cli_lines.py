@@ -1,4 +1,4 @@
-"""The commands that take JSON lines, and those on the coping cards."""
+"""The commands that take JSON lines."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-import graph.resources
-from tests.commands import Shell, Stocked, fake_loads
-from tests.fakes import fake_perception
+from tests.commands import Shell, fake_loads
 
 DANGER = "I want to kill myself"
 
@@ -81,49 +79,3 @@ def test_replay_plays_a_transcript(
     assert (settings.chat_model == "none") == (model == "none")
     bad = empathy("replay", *args, stdin=b"[]")
     assert (bad.code, bad.records) == (1, [{"error": "not a JSON object", "line": 1}])
-
-
-@pytest.mark.usefixtures("loads")
-def test_search_prints_for_people_and_for_programs(empathy: Shell) -> None:
-    [found] = empathy("knowledge", "search", "sleep", "--json").records
-    assert [each["id"] for each in found] == ["five-senses", "short-walk"]
-    done = empathy("knowledge", "search", "sleep", "--k", "1")
-    assert done.code == 0
-    assert "Five senses  (0.70)" in done.out
-    assert "short-walk" not in done.out
-
-
-@pytest.mark.usefixtures("loads")
-def test_search_reads_json_lines(empathy: Shell) -> None:
-    done = empathy("knowledge", "search", "-", "--k", "1", stdin=b'{"text": "sleep"}\n{}\n')
-    assert done.code == 1
-    [found], bad = done.records
-    assert found["id"] == "five-senses"
-    assert bad["line"] == 2
-
-
-def test_search_without_a_find_or_an_index(
-    empathy: Shell, loads: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(graph.resources, "load_store", lambda *_, **__: Stocked(strategies=[]))
-    assert "No strategy is close enough" in empathy("knowledge", "search", "sleep").out
-    monkeypatch.setattr(graph.resources, "load_store", lambda *_, **__: None)
-    done = empathy("knowledge", "search", "sleep")
-    assert (done.code, done.out) == (1, "")
-    assert done.err == "error: the index could not be opened; see `empathy doctor`\n"
-
-
-@pytest.mark.usefixtures("loads")
-def test_stats(empathy: Shell) -> None:
-    assert empathy("knowledge", "stats").out == "cards: 2\nencoder id: fake\n"
-    assert empathy("knowledge", "stats", "--json").records == [{"cards": 2, "encoder_id": "fake"}]
-
-
-def test_ingest_without_an_encoder_is_an_error(
-    empathy: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = fake_perception(encoder=None)
-    monkeypatch.setattr(graph.resources, "load_perception", lambda settings: seen)
-    done = empathy("knowledge", "ingest")
-    assert done.code == 1
-    assert "sentence encoder could not be loaded" in done.err

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from platformdirs import user_cache_path
 
 from models.adapter import load_adapted
 from models.encoder import EncoderError, load_encoder
@@ -21,8 +20,7 @@ from training.data import DataError, data_folder
 from training.examples import TrainingSet
 from training.heads import finish_heads
 from training.layers import crisis_head, with_terms
-
-CACHE = user_cache_path("empathy-graph") / "training"
+from training.paths import CACHE
 
 
 def main(

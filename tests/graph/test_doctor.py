@@ -2,7 +2,7 @@
 
 import shutil
 from collections import namedtuple
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any, cast
@@ -20,6 +20,8 @@ PARTS = [
     "emotion head",
     "intent head",
     "crisis head",
+    "retrieval adapter",
+    "contraindications",
     "strategies",
     "helplines",
     "review rules",
@@ -32,10 +34,10 @@ PARTS = [
 class CountedStore(FakeStore):
     """A store that can also say what it holds."""
 
-    numbers: dict[str, int] = field(default_factory=lambda: {"cards": 2, "documents": 9})
+    holds: tuple[str, ...] = ("strategies",)
 
-    def stats(self) -> dict[str, int]:
-        return self.numbers
+    def info(self) -> list[dict[str, Any]]:
+        return [{"collection": each, "entries": 2, "passages": 9} for each in self.holds]
 
 
 def whole(**parts: Any) -> Resources:
@@ -64,7 +66,8 @@ def test_a_sound_machine_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     labels = len(found.perception.emotion_head.labels)
     assert checks["emotion head"].said == f"{labels} labels"
     assert checks["intent head"].said == "9 labels"
-    assert checks["strategies"].said == "2 cards, 9 documents"
+    assert checks["retrieval adapter"].said == "fake-encoder"
+    assert checks["strategies"].said == "2 entries, 9 passages"
     assert checks["chat model"].said == "fake on cpu, engine openai"
     assert "all is well" in report([*checks.values()])
 
@@ -77,7 +80,14 @@ def test_a_sound_machine_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         ("emotion head", {"emotion_head": None}, "emotion stays unknown"),
         ("intent head", {"intent_head": None}, "replies acknowledge only"),
         ("crisis head", {"crisis_reader": None}, "every message escalates"),
-        ("strategies", {"store": None}, "replies offer no strategy"),
+        ("retrieval adapter", {"retrieval": None}, "replies offer no strategy"),
+        ("contraindications", {"contraindications": None}, "replies offer no strategy"),
+        ("strategies", {"store": None}, "replies offer no coping card"),
+        (
+            "strategies",
+            {"store": CountedStore(holds=("counsel_chat",))},
+            "replies offer no coping card",
+        ),
         ("helplines", {"registry": None}, "escalation names findahelpline.com only"),
         ("review rules", {"reviewer": None}, "replies are composed"),
         ("protocol texts", {"protocol_texts": None}, "escalation gives one constant reply"),
@@ -107,10 +117,30 @@ def test_a_problem_counts_even_where_something_was_loaded(
     checks = checks_of(monkeypatch, tmp_path, found)
 
     assert checks["strategies"] == Check(
-        "strategies", False, "left out: a card — replies offer no strategy"
+        "strategies", False, "left out: a card — replies offer no coping card"
     )
     # Not a part of its own in the list, yet not lost.
     assert checks["crisis phrases"] == Check("crisis phrases", False, "not TOML")
+
+
+def test_every_problem_of_a_part_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = whole(problems=("strategies: left out: one", "strategies: left out: another"))
+
+    said = checks_of(monkeypatch, tmp_path, found)["strategies"].said
+
+    assert said == "left out: one; left out: another — replies offer no coping card"
+
+
+def test_each_collection_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = whole(
+        store=CountedStore(holds=("strategies", "counsel_chat")),
+        problems=("notes: there is no collection 'notes'",),
+    )
+    checks = checks_of(monkeypatch, tmp_path, found)
+
+    assert checks["strategies"] == Check("strategies", True, "2 entries, 9 passages")
+    assert checks["counsel_chat"] == Check("counsel_chat", True, "2 entries, 9 passages")
+    assert checks["notes"] == Check("notes", False, "there is no collection 'notes'")
 
 
 def test_no_chat_model_is_fine_only_when_none_was_asked_for(

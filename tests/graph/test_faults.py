@@ -43,6 +43,7 @@ PARTS = (
     "registry",
     "protocol_texts",
     "protocol_answers",
+    "contraindications",
     "store",
 )
 
@@ -71,6 +72,19 @@ def test_what_cannot_be_read_is_not_let_through(part: str, bad: Any) -> None:
 
     assert state["crisis"]["level"] == "unknown"
     assert state["reply_source"] == "protocol"
+
+
+@pytest.mark.parametrize("bad", BAD, ids=NAMES)
+@pytest.mark.parametrize("part", ["contraindications", "store"])
+def test_a_calm_message_is_answered_without_strategies(
+    part: str, bad: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = fake_graph(**{part: bad}, chat=None).invoke({"messages": [("user", CALM)]})
+
+    assert state["reply_source"] == "composed"
+    assert state["messages"][-1].content
+    assert "cat" not in caplog.text
+    assert "kill" not in caplog.text
 
 
 def test_a_broken_encoder_is_not_let_through() -> None:

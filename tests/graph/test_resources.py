@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from graph import resources as module
-from graph.resources import load_perception, load_store
+from graph.resources import load_perception, load_retrieval, load_store
 from graph.settings import Settings
 from models.encoder import EncoderError
 from models.labels import CRISIS_LEVELS
 from nodes.escalation.constant import CONSTANT_REPLY
-from tests.graph.loading import DANGER, answer, check_safe, reply
+from tests.graph.loading import DANGER, answer, check_safe, found, held, reply
 from tests.knowledge.fakes import write_card
 
 
@@ -23,10 +23,13 @@ def test_everything_is_there(load: Any) -> None:
     seen = resources.perception
     assert all((seen.encoder, seen.emotion_head, seen.intent_head, seen.crisis_reader))
     assert seen.reply_intent_head is not None
-    # Retrieval keeps the plain encoder, the heads read through the adapted one.
+    # The heads read through the encoder with one adapter, retrieval with another.
     assert seen.reader.encoder.id.startswith(f"{seen.encoder.id}+")
+    assert resources.retrieval.encoder.id.startswith(f"{seen.encoder.id}+")
+    assert resources.retrieval.encoder.id != seen.reader.encoder.id
     assert seen.crisis_reader.texts is seen.reader
-    assert resources.store.stats()["cards"] == 2
+    assert held(resources) == {"strategies": 2}
+    assert resources.contraindications is not None
     assert resources.chat is None
     assert check_safe(resources) == "composed"
 
@@ -48,7 +51,7 @@ def test_without_an_encoder_every_message_escalates(
     resources = load()
 
     assert resources.problems == ("encoder: the packaged encoder's weights are damaged",)
-    assert resources.store is None
+    assert resources.retrieval is resources.store is None
     assert check_safe(resources) == "protocol"
 
 
@@ -78,7 +81,7 @@ def test_a_damaged_card_is_left_out(content: str, settings: Settings, load: Any)
 
     resources = load()
 
-    assert resources.store.stats()["cards"] == 2
+    assert held(resources) == {"strategies": 2}
     [problem] = resources.problems
     assert "broken.md" in problem
     assert check_safe(resources) == "composed"
@@ -100,12 +103,12 @@ def test_without_cards_replies_have_no_strategies(exists: bool, load: Any, tmp_p
 def test_cards_of_ones_own_are_added(settings: Settings, load: Any) -> None:
     write_card(settings.data_dir / "cards", "my-own")
 
-    assert load().store.stats()["cards"] == 3
+    assert held(load()) == {"strategies": 3}
 
 
 def test_a_corrupted_index_is_rebuilt(settings: Settings, load: Any) -> None:
     first = load()
-    before = first.store.search_text("my heart is racing", floor=-1)
+    before = found(first, "my heart is racing")
     first.store.close()
     damaged = 0
     for folder, _, files in os.walk(settings.data_dir / "index"):
@@ -119,8 +122,7 @@ def test_a_corrupted_index_is_rebuilt(settings: Settings, load: Any) -> None:
     assert damaged > 1
     assert len(before) == 2
     assert again.problems == ()
-    found = again.store.search_text("my heart is racing", floor=-1)
-    assert [each["id"] for each in found] == [each["id"] for each in before]
+    assert found(again, "my heart is racing") == before
 
 
 def test_an_index_that_cannot_be_written_is_kept_in_memory(load: Any, settings: Settings) -> None:
@@ -129,7 +131,8 @@ def test_an_index_that_cannot_be_written_is_kept_in_memory(load: Any, settings: 
 
     resources = load()
 
-    assert resources.store is None or resources.store.stats()["directory"] is None
+    [index] = resources.store.info()
+    assert (index["entries"], index["where"]) == (2, "memory or server")
     assert check_safe(resources) == "composed"
 
 
@@ -142,7 +145,10 @@ def test_a_chat_model_that_cannot_be_loaded_is_named(load: Any) -> None:
     assert check_safe(resources) == "composed"
 
 
-@pytest.mark.parametrize("name", ["load_review_rules", "load_protocol_texts", "load_phrases"])
+@pytest.mark.parametrize(
+    "name",
+    ["load_review_rules", "load_protocol_texts", "load_phrases", "load_contraindications"],
+)
 def test_a_damaged_file_of_the_package_is_named(
     name: str, load: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +166,7 @@ def test_a_damaged_file_of_the_package_is_named(
 
 def test_perception_and_store_can_be_loaded_alone(settings: Settings) -> None:
     perception = load_perception(settings)
-    store = load_store(settings, perception)
+    store = load_store(settings, load_retrieval(settings, perception))
 
     assert perception.problems == ()
     assert perception.crisis_reader is not None

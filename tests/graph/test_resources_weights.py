@@ -6,9 +6,20 @@ from typing import Any
 import pytest
 
 from graph.settings import Settings
+from models.adapter import RETRIEVAL
 from models.heads import load_head, save_head
+from models.query_bank import QUERY_BANK
 from tests.fakes import FakeEncoder
-from tests.graph.loading import HEADS, adapt, check_safe, load_fake_adapted
+from tests.graph.loading import (
+    HEADS,
+    adapt,
+    adapt_retrieval,
+    answer,
+    check_safe,
+    found,
+    held,
+    load_fake_adapted,
+)
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -47,17 +58,58 @@ def test_a_damaged_adapter_is_named_and_no_head_reads_without_it(
     assert "train it again" in problem
     seen = resources.perception
     assert seen.reader is seen.crisis_reader is seen.emotion_head is seen.reply_intent_head is None
-    # The plain encoder is sound, so the index still opens.
-    assert resources.store.stats()["cards"] == 2
+    # Retrieval has an adapter of its own, so the index still opens.
+    assert held(resources) == {"strategies": 2}
     assert check_safe(resources) == "protocol"
+
+
+@pytest.mark.parametrize("name", [RETRIEVAL, QUERY_BANK])
+@pytest.mark.parametrize("damage", ["missing", "changed"])
+def test_damaged_weights_of_retrieval_are_named_and_replies_offer_no_strategy(
+    name: str, damage: str, settings: Settings, load: Any
+) -> None:
+    assert settings.weights_dir is not None
+    path = settings.weights_dir / f"{name}.safetensors"
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] + b"\x7f")
+
+    resources = load()
+
+    [problem] = resources.problems
+    assert problem.startswith("retrieval adapter: ")
+    assert path.name in problem
+    assert "train it again" in problem
+    assert resources.retrieval is resources.store is None
+    assert check_safe(resources) == "composed"
+    assert answer(resources)["strategies"] == []
+
+
+def test_another_retrieval_adapter_makes_another_index(settings: Settings, load: Any) -> None:
+    assert settings.weights_dir is not None
+    first = load()
+    before = found(first, "my heart is racing")
+    first.store.close()
+    adapted = adapt_retrieval(settings.weights_dir, seed=1)
+
+    again = load()
+
+    assert again.problems == ()
+    [index] = again.store.info()
+    assert index["encoder"] == again.retrieval.encoder.id == adapted != first.retrieval.encoder.id
+    assert len(before) == 2
+    assert found(again, "my heart is racing") == before
 
 
 def test_no_weights_at_all(load: Any, tmp_path: Path) -> None:
     resources = load(weights_dir=tmp_path / "nowhere")
 
-    [problem] = resources.problems
-    assert problem.startswith("adapter: ")
-    assert "adapter.safetensors is missing" in problem
+    adapter, retrieval = resources.problems
+    assert adapter.startswith("adapter: ")
+    assert "adapter.safetensors is missing" in adapter
+    assert retrieval.startswith("retrieval adapter: ")
+    assert "retrieval.safetensors is missing" in retrieval
     assert check_safe(resources) == "protocol"
 
 

@@ -17,6 +17,7 @@ from tests.fakes import (
     Hang,
     fake_graph,
     fake_reader,
+    fake_retrieval,
     fake_settings,
 )
 
@@ -24,6 +25,7 @@ SAD = "I lost my job today and I feel so small"
 DANGER = "I want to kill myself"
 GOOD = "No wonder you feel small. Losing a job hurts. What has it been like since then?"
 OTHER = "Your boss told you in front of everyone. No wonder you feel hurt. What did you do then?"
+BROKEN_RETRIEVAL = fake_retrieval(FakeEncoder(error=MemoryError("broken")))
 PROMISE = "I promise you that everything will be fine. You are strong."
 
 
@@ -131,6 +133,9 @@ def test_a_model_that_fails_gives_a_composed_reply(failure: Any) -> None:
         ({"reviewer": None, "chat": FakeChat()}, {"composed"}),
         ({"store": None, "chat": None}, {"composed"}),
         ({"store": FakeStore(error=OSError()), "chat": None}, {"composed"}),
+        ({"retrieval": None, "chat": None}, {"composed"}),
+        ({"retrieval": BROKEN_RETRIEVAL, "chat": None}, {"composed"}),
+        ({"contraindications": None, "chat": None}, {"composed"}),
         ({"emotion_head": None, "chat": None}, {"composed"}),
         ({"intent_head": None, "chat": None}, {"composed"}),
         ({"crisis_reader": None}, {"protocol"}),

@@ -3,19 +3,52 @@ import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from graph.state import Strategy
 from knowledge.cards import Card
-from knowledge.store import StrategyStore
+from knowledge.contents import Embeddings, card_passages
+from knowledge.search import Found, Query, Weights
+from knowledge.store import IndexPlace, Store, open_collection
+from models.query_bank import QueryBank
 
 QUERY = "I lie awake and cannot sleep"
+LENIENT = Weights(
+    hubness=0.4,
+    continuation=0.0,
+    emotion=0.1,
+    intent=0.02,
+    diversity=0.0,
+    floor=-1.0,
+    specific_floor=-1.0,
+    sure=2.0,
+    least_agreement=0.0,
+)
+"""No floor and no wish for variety; the rest is fixed, for tuning the defaults to move no test."""
 
 
 class Open(Protocol):
-    def __call__(self, cards: list[Card], encoder: str = "fake") -> StrategyStore: ...
+    def __call__(
+        self, cards: list[Card], encoder: str = "fake", bank: QueryBank | None = None
+    ) -> Store: ...
+
+
+def open_cards(
+    place: IndexPlace,
+    cards: list[Card],
+    embeddings: Embeddings,
+    encoder: str = "fake",
+    bank: QueryBank | None = None,
+) -> Store:
+    """Open a store of cards that finds by similarity alone."""
+    passages = card_passages(cards, embeddings, encoder, bank)
+    return Store([open_collection(place, passages, cards=cards)], LENIENT)
+
+
+def search(store: Store, text: str, k: int = 3, **query: Any) -> list[Found]:
+    """Search for a text as `HashedWords` of the usual size embeds it."""
+    return store.search(Query(HashedWords().embed_query(text), **query), k=k)
 
 
 @dataclass
@@ -50,6 +83,7 @@ def make_card(card_id: str, **changes: object) -> Card:
         "title": f"Technique {card_id}",
         "emotions": ["anxious", "afraid"],
         "topics": ["stress"],
+        "technique": "grounding",
         "situations": [f"{card_id} in the morning", f"{card_id} at work", f"{card_id} at night"],
         "steps": ["Sit down.", "Breathe out slowly.", "Look around you."],
         "short": f"You could try {card_id} for one minute.",
@@ -99,6 +133,7 @@ id: {id}
 title: Ground yourself
 emotions: [anxious, afraid]
 topics: [anxiety]
+technique: grounding
 situations:
   - My heart is racing and I can't calm down
   - Everything feels unreal
@@ -132,5 +167,5 @@ def index_of(directory: Path) -> Path:
     return path
 
 
-def ids(found: list[Strategy]) -> list[str]:
-    return [strategy["id"] for strategy in found]
+def ids(found: list[Found]) -> list[str]:
+    return [each.strategy["id"] for each in found]

@@ -27,6 +27,7 @@ def test_a_card_is_read_whole(tmp_path: Path) -> None:
     card = load_card(write_card(tmp_path, "grounding"))
     assert card.id == "grounding"
     assert card.emotions == ("anxious", "afraid")
+    assert card.technique == "grounding"
     assert card.source.endswith(": Grounding")
     assert card.body == "It brings attention back to the present."
     assert card.documents == (
@@ -52,21 +53,23 @@ def test_files_of_other_editors_are_read(tmp_path: Path, encode: object) -> None
         ("[anxious, afraid]", "[]", "emotions", 4, "at least 1"),
         ("[anxious, afraid]", "anxious", "emotions", 4, "tuple"),
         ("[anxiety]", "[no]", "topics.0", 5, "valid string"),
-        ("evidence: moderate", "evidence: weak", "evidence", 18, "'strong'"),
+        ("technique: grounding", "technique: hypnosis", "technique", 6, "'breathing'"),
+        ("technique: grounding\n", "", "technique", 0, "required"),
+        ("evidence: moderate", "evidence: weak", "evidence", 19, "'strong'"),
         ("title: Ground yourself\n", "", "title", 0, "required"),
         ("title: Ground yourself", "title: ' '", "title", 3, "at least 1"),
         ("topics:", "topic:", "topics", 0, "(also wrong: topic)"),
-        ("evidence:", "mood: x\nevidence:", "mood", 18, "not permitted"),
+        ("evidence:", "mood: x\nevidence:", "mood", 19, "not permitted"),
         ("topics:", "title: again\ntopics:", "title", 5, "given twice"),
         ("topics:", "body: again\ntopics:", "body", 5, "below the front matter"),
         ("topics:", "3: again\ntopics:", "", 5, "not a word"),
-        ("  - I keep spiralling\n", "", "situations", 6, "at least 3"),
+        ("  - I keep spiralling\n", "", "situations", 7, "at least 3"),
         ("id: {id}", "id: Other", "id", 2, "pattern"),
         ("id: {id}", "id: other", "id", 0, "file's name"),
-        ("that you can see.", "that you can see?", "short", 14, "question"),
-        ("that you can see.", "word " * 45, "short", 14, "51 words"),
-        ("that you can see.", "or call +1 (555) 010-0199.", "short", 14, "phone number"),
-        ("name five things.", "read www.example.org.", "steps.0", 10, "web address"),
+        ("that you can see.", "that you can see?", "short", 15, "question"),
+        ("that you can see.", "word " * 45, "short", 15, "51 words"),
+        ("that you can see.", "or call +1 (555) 010-0199.", "short", 15, "phone number"),
+        ("name five things.", "read www.example.org.", "steps.0", 11, "web address"),
         ("title: Ground yourself", "title: [Ground", "", 4, "invalid YAML"),
         ("title: Ground yourself", "title: Ground: yourself", "", 3, "invalid YAML"),
         ("title: Ground yourself", "title: 2020-13-45", "", 0, "invalid YAML: ValueError"),

@@ -1,3 +1,5 @@
+"""Indexes in a folder: what only a folder can do to them."""
+
 import json
 import logging
 import os
@@ -10,74 +12,30 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from knowledge import index
 from knowledge.cards import Card
-from knowledge.store import StrategyStore
-from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, make_card
+from knowledge.index import folder
+from knowledge.store import IndexPlace
+from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, open_cards, search
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_store_is_built_once(
-    open_store: Open, cards: list[Card], embeddings: HashedWords, directory: Path
-) -> None:
-    store = open_store(cards)
-    assert embeddings.documents == sum(len(card.documents) for card in cards) == 12
-    first = store.search_text(QUERY)
-    store.close()
-
-    again = open_store(list(reversed(cards)))
-    assert embeddings.documents == 12
-    assert again.search_text(QUERY) == first
-    assert ids(first)[0] == "wind-down"
-    stats = again.stats()
-    assert stats["collection"] == "strategies"
-    assert (stats["cards"], stats["documents"], stats["encoder"]) == (3, 12, "fake")
-    assert stats["directory"] == str(directory)
-
-
-def test_another_encoder_or_content_builds_again(
-    open_store: Open, cards: list[Card], embeddings: HashedWords
-) -> None:
-    first = open_store(cards)
-    open_store(cards, "other").close()
-    assert embeddings.documents == 24
-    changed = [*cards[:-1], make_card("small-contact", short="You could wave at a neighbour.")]
-    store = open_store(changed)
-    assert embeddings.documents == 36
-    (found,) = store.search_text("wave at a neighbour", k=1)
-    assert found["text"] == "You could wave at a neighbour."
-    # The store that was open all along goes on with what it opened.
-    assert ids(first.search_text(QUERY))[0] == "wind-down"
-
-
-def test_an_unused_index_goes_after_a_week(
+def test_only_folders_of_indexes_are_removed(
     open_store: Open, cards: list[Card], directory: Path
 ) -> None:
     open_store(cards).close()
     old = index_of(directory)
-    open_store(cards, "other").close()
-    assert old.exists()
     week_ago = (old / "index.json").stat().st_mtime - 8 * 24 * 3600
     os.utime(old / "index.json", (week_ago, week_ago))
     (directory / "index-notes").mkdir()
     (directory / "notes.txt").write_text("not ours")
-    open_store(cards, "third")
+    (directory / f"index-{'a' * 32}").symlink_to(directory / "index-notes")
+    open_store(cards, "other")
     assert not old.exists()
-    assert len(list(directory.glob("index-*"))) == 3
+    assert len(list(directory.glob("index-*/index.json"))) == 1
     assert (directory / "index-notes").exists()
+    assert (directory / f"index-{'a' * 32}").is_symlink()
     assert (directory / "notes.txt").exists()
-
-
-def test_no_cards_is_an_empty_store(open_store: Open) -> None:
-    store = open_store([])
-    assert store.search_text(QUERY) == []
-    assert store.stats()["cards"] == 0
-
-
-def test_two_cards_with_one_id_are_refused(open_store: Open) -> None:
-    with pytest.raises(ValueError, match="same id"):
-        open_store([make_card("one"), make_card("one")])
 
 
 def test_a_file_in_the_place_of_the_directory(
@@ -87,9 +45,9 @@ def test_a_file_in_the_place_of_the_directory(
     with caplog.at_level(logging.WARNING):
         store, other = open_store(cards), open_store(cards[:1])
     assert "held in memory" in caplog.text
-    assert store.stats()["directory"] is None
-    assert ids(store.search_text(QUERY))[0] == "wind-down"
-    assert ids(other.search_text(QUERY, floor=-1)) == ["paced-breathing"]
+    assert store.info()[0]["where"] == "memory or server"
+    assert ids(search(store, QUERY))[0] == "wind-down"
+    assert ids(search(other, QUERY)) == ["paced-breathing"]
     assert directory.read_text() == "in the way"
 
 
@@ -107,43 +65,39 @@ def test_a_full_disk(
         patched.setattr(Path, "write_text", full)
         store = open_store(cards)
     assert "held in memory" in caplog.text
-    assert ids(store.search_text(QUERY))[0] == "wind-down"
+    assert ids(search(store, QUERY))[0] == "wind-down"
     assert list(directory.glob("index-*")) == []
 
 
 def test_a_lock_that_is_never_freed(
     open_store: Open, cards: list[Card], directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index, "_LOCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(folder, "_LOCK_TIMEOUT_S", 0.1)
     directory.mkdir()
     with FileLock(directory / "index.lock"):
         store = open_store(cards)
-    assert store.stats()["directory"] is None
-    assert ids(store.search_text(QUERY))[0] == "wind-down"
+    assert store.info()[0]["where"] == "memory or server"
+    assert ids(search(store, QUERY))[0] == "wind-down"
 
 
-def test_threads_may_open_at_once(
-    cards: list[Card], directory: Path, embeddings: HashedWords
+def test_threads_at_once_build_one_index(
+    cards: list[Card], place: IndexPlace, embeddings: HashedWords
 ) -> None:
     def open_and_search(_: int) -> list[str]:
-        store = StrategyStore.open(directory, cards, embeddings, "fake")
-        try:
-            return ids(store.search_text(QUERY, floor=-1))
-        finally:
-            store.close()
+        with open_cards(place, cards, embeddings) as store:
+            return ids(search(store, QUERY))
 
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(open_and_search, range(8)))
-    assert {tuple(each) for each in results} == {tuple(results[0])}
-    assert results[0][0] == "wind-down"
+    assert {each[0] for each in results} == {"wind-down"}
     assert embeddings.documents == 12
 
 
 CHILD = """
 import json, sys, time
 from pathlib import Path
-from knowledge.store import StrategyStore
-from tests.knowledge.fakes import HashedWords, library
+from knowledge.store import IndexPlace
+from tests.knowledge.fakes import HashedWords, ids, library, open_cards, search
 
 class Telling(HashedWords):
     def embed_documents(self, texts):
@@ -152,8 +106,8 @@ class Telling(HashedWords):
         return super().embed_documents(texts)
 
 embeddings = Telling(pause=float(sys.argv[2]))
-store = StrategyStore.open(Path(sys.argv[1]), library(), embeddings, "fake")
-found = [each["id"] for each in store.search_text(sys.argv[3])]
+store = open_cards(IndexPlace(Path(sys.argv[1])), library(), embeddings)
+found = ids(search(store, sys.argv[3]))
 sys.stdout.write(json.dumps({"embedded": embeddings.documents, "found": found}) + "\\n")
 """
 
@@ -180,7 +134,7 @@ def test_a_kill_in_the_middle_of_building(
     store = open_store(cards)
 
     assert embeddings.documents == 12
-    assert ids(store.search_text(QUERY))[0] == "wind-down"
+    assert ids(search(store, QUERY))[0] == "wind-down"
     assert not unfinished.exists()
 
 
@@ -193,6 +147,6 @@ def test_two_processes_at_once_build_one_index(
         store = open_store(cards)
         output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert json.loads(output) == {"embedded": 12, "found": ids(store.search_text(QUERY))}
+    assert json.loads(output) == {"embedded": 12, "found": ids(search(store, QUERY))}
     assert embeddings.documents == 0
     assert index_of(directory).is_dir()

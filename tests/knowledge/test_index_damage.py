@@ -5,15 +5,26 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-import chromadb
 import numpy as np
 import pytest
 from chromadb.api.collection_configuration import CreateHNSWConfiguration
 
-from graph.state import Strategy
 from knowledge.cards import Card
-from knowledge.store import StrategyStore
-from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, library, make_card
+from knowledge.index import chroma, folder
+from knowledge.search import Found
+from knowledge.store import IndexPlace
+from tests.knowledge.fakes import (
+    QUERY,
+    HashedWords,
+    Open,
+    ids,
+    index_of,
+    library,
+    make_card,
+    open_cards,
+    search,
+)
+from tests.knowledge.places import open_folder
 
 
 def _sqlite(path: Path) -> Path:
@@ -56,18 +67,14 @@ def _not_numbers(path: Path) -> None:
 
 
 def _recreate(path: Path, hnsw: CreateHNSWConfiguration) -> None:
-    with chromadb.api.client.Client(
-        settings=chromadb.config.Settings(
-            anonymized_telemetry=False, is_persistent=True, persist_directory=str(path)
-        )
-    ) as client:
+    with open_folder(path) as client:
         old = client.get_collection("strategies", embedding_function=None)
-        stored = old.get(include=["documents", "embeddings"])
+        stored = old.get(include=["documents", "embeddings", "metadatas"])
         client.delete_collection("strategies")
         new = client.create_collection(
             "strategies", embedding_function=None, configuration={"hnsw": hnsw}
         )
-        new.add(stored["ids"], stored["embeddings"], None, stored["documents"])
+        new.add(stored["ids"], stored["embeddings"], stored["metadatas"], stored["documents"])
         new.query([1.0] * 64, n_results=1)
 
 
@@ -77,9 +84,9 @@ def _other_space(path: Path) -> None:
 
 def _lose_graph(path: Path) -> None:
     _recreate(path, {"space": "cosine", "sync_threshold": 10})
-    for folder in path.iterdir():
-        if folder.is_dir():
-            shutil.rmtree(folder)
+    for each in path.iterdir():
+        if each.is_dir():
+            shutil.rmtree(each)
 
 
 def _incomplete(path: Path) -> None:
@@ -100,13 +107,11 @@ CARDS = [*library(), *(make_card(f"filler-{number}") for number in range(7))]
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Strategy]]:
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Found]]:
     """An index to copy, and what it finds."""
     directory = tmp_path_factory.mktemp("sound")
-    store = StrategyStore.open(directory, CARDS, HashedWords(), "fake")
-    found = store.search_text(QUERY)
-    store.close()
-    return directory, found
+    with open_cards(IndexPlace(directory), CARDS, HashedWords()) as store:
+        return directory, search(store, QUERY)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Strategy
 )
 def test_a_damaged_index_is_built_again(
     damage: Callable[[Path], None],
-    sound: tuple[Path, list[Strategy]],
+    sound: tuple[Path, list[Found]],
     open_store: Open,
     embeddings: HashedWords,
     directory: Path,
@@ -140,44 +145,79 @@ def test_a_damaged_index_is_built_again(
     store = open_store(CARDS)
 
     assert embeddings.documents == 40
-    assert store.search_text(QUERY) == sound[1]
+    assert search(store, QUERY) == sound[1]
     assert index_of(directory) != damaged
-    assert store.stats()["directory"] == str(directory)
+    assert store.info()[0]["where"] == str(index_of(directory))
 
 
 def test_a_sound_copy_is_opened_as_it_is(
-    sound: tuple[Path, list[Strategy]], open_store: Open, embeddings: HashedWords, directory: Path
+    sound: tuple[Path, list[Found]], open_store: Open, embeddings: HashedWords, directory: Path
 ) -> None:
     shutil.copytree(sound[0], directory)
 
     store = open_store(CARDS)
 
     assert embeddings.documents == 0
-    assert store.search_text(QUERY) == sound[1]
+    assert search(store, QUERY) == sound[1]
 
 
-def test_graph_files_are_never_trusted(
-    open_store: Open, embeddings: HashedWords, directory: Path
+def _graph_files(directory: Path) -> list[Path]:
+    files = [path for path in index_of(directory).glob("*/*") if path.is_file()]
+    assert files
+    return files
+
+
+def _overwrite(path: Path) -> None:
+    path.write_bytes(os.urandom(max(512, path.stat().st_size)))
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("wreck", [_overwrite, Path.unlink])
+def test_graph_files_of_a_small_index_are_never_trusted(
+    wreck: Callable[[Path], None], open_store: Open, embeddings: HashedWords, directory: Path
 ) -> None:
-    # More texts than Chroma's default threshold, after which it would read these files again.
+    # More passages than Chroma's default threshold, after which it would read these files again.
     cards = [make_card(f"card-{number}") for number in range(260)]
-    embeddings.dimensions = 256
     store = open_store(cards)
-    query = "card-77 at work"
-    sound = store.search_text(query, k=1)
-    built = embeddings.documents
-    for wreck in ("garbage", "gone"):
-        store.close()
-        files = [path for path in index_of(directory).glob("*/*") if path.is_file()]
-        assert files, wreck
-        for path in files:
-            if wreck == "gone":
-                path.unlink()
-            else:
-                path.write_bytes(os.urandom(max(512, path.stat().st_size)))
-        store = open_store(cards)
-        assert embeddings.documents == built, wreck
-        assert store.search_text(query, k=1) == sound, wreck
+    sound = search(store, "card-77 at work", k=1)
+    store.close()
+    for path in _graph_files(directory):
+        wreck(path)
+
+    store = open_store(cards)
+
+    assert embeddings.documents == 1040
+    assert search(store, "card-77 at work", k=1) == sound
+
+
+@pytest.mark.parametrize("wreck", [_overwrite, _flip_a_bit, Path.unlink])
+def test_graph_files_of_a_large_index_are_checked_before_they_are_read(
+    wreck: Callable[[Path], None],
+    open_store: Open,
+    embeddings: HashedWords,
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for module in (chroma, folder):
+        monkeypatch.setattr(module, "SMALL", 50)
+    cards = [make_card(f"card-{number}") for number in range(260)]
+    store = open_store(cards)
+    sound = search(store, "card-77 at work", k=1)
+    store.close()
+    largest = max(_graph_files(directory), key=lambda path: path.stat().st_size)
+    wreck(largest)
+
+    store = open_store(cards)
+
+    assert "is damaged and is built again" in caplog.text
+    assert embeddings.documents == 2080
+    assert search(store, "card-77 at work", k=1) == sound
 
 
 def test_damage_under_an_open_store_does_not_stop_the_next(
@@ -185,17 +225,16 @@ def test_damage_under_an_open_store_does_not_stop_the_next(
 ) -> None:
     open_store(cards)
     _garbage(index_of(directory))
-    assert ids(open_store(cards).search_text(QUERY))[0] == "wind-down"
+    assert ids(search(open_store(cards), QUERY))[0] == "wind-down"
 
 
-def test_a_failing_encoder_leaves_nothing_behind(
-    cards: list[Card], directory: Path, open_store: Open
+def test_a_failing_encoder_leaves_no_folder(
+    cards: list[Card], directory: Path, place: IndexPlace
 ) -> None:
     class Broken(HashedWords):
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             raise RuntimeError("no weights")
 
     with pytest.raises(RuntimeError, match="no weights"):
-        StrategyStore.open(directory, cards, Broken(), "fake")
+        open_cards(place, cards, Broken())
     assert list(directory.glob("index-*")) == []
-    assert ids(open_store(cards).search_text(QUERY))[0] == "wind-down"

@@ -1,139 +1,266 @@
+"""The same behaviour wherever indexes are kept: in a folder and on a Chroma server."""
+
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from knowledge.cards import Card
-from knowledge.store import EMOTION_WEIGHT, StoreError, StrategyStore
-from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, make_card
+from knowledge.contents import card_passages
+from knowledge.index import chroma, folder
+from knowledge.search import Query
+from knowledge.store import IndexPlace, open_collection
+from models.query_bank import QueryBank
+from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, make_card, open_cards, search
+from tests.knowledge.places import Folder, Kept, Server
+
+
+@pytest.fixture(params=["folder", "server"])
+def kept(request: pytest.FixtureRequest, directory: Path) -> Kept:
+    if request.param == "folder":
+        return Folder(directory)
+    server = Server(request.getfixturevalue("chroma_url"))
+    server.clear()
+    return server
 
 
 @pytest.fixture
-def store(open_store: Open, cards: list[Card]) -> StrategyStore:
-    return open_store(cards)
+def place(kept: Kept) -> IndexPlace:
+    return kept.place
 
 
-def test_search_embeds_nothing(store: StrategyStore, embeddings: HashedWords) -> None:
-    vector = embeddings.embed_query(QUERY)
-    before = (embeddings.documents, embeddings.queries)
-    (found,) = store.search(np.asarray(vector, dtype=np.float32), k=1)  # type: ignore[arg-type]
-    assert (embeddings.documents, embeddings.queries) == before
-    assert found["title"] == "Technique wind-down"
-    assert found["text"] == "You could try wind-down for one minute."
-    assert found["source"].startswith("WHO (2020)")
-    assert type(found["score"]) is float
-
-
-def test_a_card_scores_as_its_closest_text(
-    store: StrategyStore, embeddings: HashedWords, cards: list[Card]
+def test_a_store_is_built_once(
+    open_store: Open, cards: list[Card], embeddings: HashedWords
 ) -> None:
-    query = embeddings.embed_query(QUERY)
-    expected = {
-        card.id: max(np.dot(query, each) for each in embeddings.embed_documents([*card.documents]))
-        for card in cards
-    }
-    found = store.search(query, floor=-1)
-    assert ids(found) == sorted(expected, key=lambda each: -expected[each])
-    assert [each["score"] for each in found] == pytest.approx(
-        sorted(expected.values(), reverse=True), abs=1e-5
-    )
-
-
-def test_the_same_words_score_one(store: StrategyStore) -> None:
-    (found,) = store.search_text("My sleep is broken!", k=1)
-    assert found["id"] == "wind-down"
-    assert found["score"] == pytest.approx(1, abs=1e-5)
-
-
-def test_the_floor_and_k(store: StrategyStore) -> None:
-    everything = store.search_text(QUERY, floor=-1)
-    assert len(everything) == 3
-    second = everything[1]["score"]
-    assert second > everything[2]["score"]
-    assert store.search_text(QUERY, floor=second) == everything[:2]
-    assert store.search_text(QUERY, k=1, floor=-1) == everything[:1]
-    assert store.search_text(QUERY, floor=1.01) == []
-    assert store.search_text(QUERY, k=0) == []
-
-
-def test_words_that_match_nothing_find_nothing(store: StrategyStore) -> None:
-    assert store.search_text("") == []
-
-
-def test_excluded_cards_leave_room_for_others(store: StrategyStore) -> None:
-    everything = ids(store.search_text(QUERY, floor=-1))
-    assert ids(store.search_text(QUERY, k=2, floor=-1, exclude={"wind-down"})) == everything[1:]
-    assert store.search_text(QUERY, exclude=everything, floor=-1) == []
-
-
-def test_emotions_order_cards_that_are_equally_close(open_store: Open) -> None:
-    same = ["the rent is due", "bills on the table", "no money left"]
-    store = open_store(
-        [
-            make_card("a-calm", situations=same, emotions=["anxious"]),
-            make_card("b-angry", situations=same, emotions=["angry", "furious"]),
-            make_card("c-close", situations=[*same[1:], "rent due friday"], emotions=["anxious"]),
-        ]
-    )
-    query = "rent due friday"
-    plain = store.search_text(query)
-    assert ids(plain) == ["c-close", "a-calm", "b-angry"]
-    angry = store.search_text(query, emotions={"angry": 0.5, "furious": 0.25, "sad": 0.25})
-    assert ids(angry) == ["c-close", "b-angry", "a-calm"]
-    assert angry[1]["score"] == pytest.approx(plain[2]["score"] + 0.75 * EMOTION_WEIGHT, abs=1e-6)
-    assert store.search_text(query, emotions={"unknown": 1.0}) == plain
-
-
-def test_a_card_far_down_is_found_by_its_emotion(open_store: Open) -> None:
-    # The one that fits the feeling lies behind every text of the first reading.
-    near = [
-        make_card(f"near-{n}", situations=["the exam tomorrow"] * 5, emotions=["proud"])
-        for n in range(20)
-    ]
-    fits = make_card("fits", situations=["the exam tomorrow now"] * 3, emotions=["terrified"])
-    store = open_store([*near, fits])
-    assert "fits" not in ids(store.search_text("the exam tomorrow", k=1))
-    lifted = store.search_text("the exam tomorrow", k=1, emotions={"terrified": 1.0})
-    # cos = 3 / (sqrt(3) * sqrt(4)) = 0.866 is more than the prior below 1 ...
-    assert ids(lifted) == ["near-0"]
-    fits = make_card("fits", situations=["the exam tomorrow " * 4 + "now"] * 3, emotions=["sad"])
-    store = open_store([*near, fits])
-    # ... and 12 / (sqrt(3) * 7) = 0.990 is not.
-    assert ids(store.search_text("the exam tomorrow", k=1, emotions={"sad": 1.0})) == ["fits"]
-
-
-def test_search_agrees_with_reading_everything(open_store: Open, embeddings: HashedWords) -> None:
-    words = ["exam", "rent", "sleep", "mother", "friend", "work", "alone", "night", "money", "dog"]
-    random = np.random.default_rng(7)
-    labels = ["sad", "angry", "lonely", "afraid"]
-    cards = [
-        make_card(
-            f"card-{n}",
-            situations=[" ".join(random.choice(words, 4)) for _ in range(4)],
-            emotions=[str(random.choice(labels))],
-        )
-        for n in range(80)
-    ]
     store = open_store(cards)
-    by_id = {card.id: card for card in cards}
-    vectors = {card.id: np.array(embeddings.embed_documents([*card.documents])) for card in cards}
-    for _ in range(20):
-        query = np.array(embeddings.embed_query(" ".join(random.choice(words, 3))))
-        emotions = {
-            label: float(p) for label, p in zip(labels, random.dirichlet([1] * 4), strict=True)
-        }
-        exclude = {f"card-{n}" for n in random.integers(0, 80, 5)}
-        expected = sorted(
-            (
-                float((vectors[each] @ query).max())
-                + EMOTION_WEIGHT * emotions[by_id[each].emotions[0]]
-                for each in vectors
-                if each not in exclude
-            ),
-            reverse=True,
-        )[:3]
-        found = store.search(query.tolist(), emotions=emotions, exclude=exclude)
-        assert [each["score"] for each in found] == pytest.approx(expected, abs=1e-5)
+    assert embeddings.documents == sum(len(card.documents) for card in cards) == 12
+    first = search(store, QUERY)
+    store.close()
+
+    again = open_store(list(reversed(cards)))
+    assert embeddings.documents == 12
+    assert search(again, QUERY) == first
+    assert ids(first)[0] == "wind-down"
+    (info,) = again.info()
+    assert info["collection"] == "strategies"
+    assert (info["entries"], info["passages"], info["encoder"]) == (3, 12, "fake")
+
+
+def test_another_encoder_content_or_bank_builds_again(
+    open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    first = open_store(cards)
+    open_store(cards, "other").close()
+    assert embeddings.documents == 24
+    changed = [*cards[:-1], make_card("small-contact", short="You could wave at a neighbour.")]
+    store = open_store(changed)
+    assert embeddings.documents == 36
+    (found,) = search(store, "wave at a neighbour", k=1)
+    assert found.strategy["text"] == "You could wave at a neighbour."
+    for name in ("one", "two", "one"):
+        open_store(cards, bank=QueryBank(np.eye(64, dtype=np.float32), name)).close()
+    assert embeddings.documents == 60
+    # The store that was open all along goes on with what it opened.
+    assert ids(search(first, QUERY))[0] == "wind-down"
+
+
+def test_an_unused_index_goes_after_a_week(
+    kept: Kept, open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    open_store(cards, "old").close()
+    notes = replace(card_passages(cards, embeddings, "old"), collection="notes")
+    open_collection(kept.place, notes).index.close()
+    open_store(cards, "new").close()
+    kept.grow_older(6)
+    open_store(cards, "new").close()
+    assert kept.encoders() == ["notes old", "strategies new", "strategies old"]
+    kept.grow_older(2)
+    open_store(cards, "new").close()
+    # Another collection's is not looked at: who opens cards does not know what it should hold.
+    assert kept.encoders() == ["notes old", "strategies new"]
+    # What was opened yesterday is in use, however old it is.
+    kept.grow_older(6)
+    open_store(cards, "third").close()
+    assert kept.encoders() == ["notes old", "strategies new", "strategies third"]
+
+
+def test_a_collection_is_removed_whole_and_alone(
+    kept: Kept, open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    kept.place.remove("strategies")
+    notes = replace(card_passages(cards, embeddings, "fake"), collection="notes")
+    open_collection(kept.place, notes).index.close()
+    open_store(cards).close()
+    open_store(cards, "other").close()
+    kept.grow_older(-1)  # Written by a machine whose clock is ahead.
+    kept.place.remove("strategies")
+    assert kept.encoders() == ["notes fake"]
+    with kept.collections() as collections:
+        assert len(collections) == 1
+    assert ids(search(open_store(cards), QUERY))[0] == "wind-down"
+
+
+def test_no_cards_is_an_empty_store(open_store: Open) -> None:
+    for _ in range(2):
+        store = open_store([])
+        assert search(store, QUERY) == []
+        assert store.info()[0]["entries"] == 0
+
+
+def test_rows_that_were_lost_are_noticed(
+    kept: Kept,
+    open_store: Open,
+    cards: list[Card],
+    embeddings: HashedWords,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store = open_store(cards)
+    sound = search(store, QUERY)
+    store.close()
+    with kept.collections() as (collection,):
+        collection.delete(ids=["wind-down#1", "wind-down#2"])
+
+    store = open_store(cards)
+
+    assert "is damaged and is built again" in caplog.text
+    assert embeddings.documents == 24
+    assert search(store, QUERY) == sound
+    assert kept.encoders() == ["strategies fake"]
+
+
+def test_rows_that_were_changed_are_noticed(
+    kept: Kept, open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    store = open_store(cards)
+    sound = search(store, QUERY)
+    store.close()
+    with kept.collections() as (collection,):
+        stored = collection.get(ids=["wind-down#1"], include=["embeddings"])
+        words = "Words of another program."
+        collection.update(stored["ids"], stored["embeddings"], documents=[words])
+    assert search(open_store(cards), QUERY) == sound
+    assert embeddings.documents == 24
+
+
+def test_a_search_graph_that_finds_nothing_near_is_noticed(
+    cards: list[Card], embeddings: HashedWords
+) -> None:
+    passages = card_passages(cards, embeddings, "fake")
+    index = folder.memory_index(passages)
+
+    class Blind:
+        """A sound collection whose search misses some of the passages that it holds."""
+
+        def __init__(self, missed: int) -> None:
+            self.missed = missed
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(index.collection, name)
+
+        def query(self, **arguments: Any) -> Any:
+            found: Any = index.collection.query(**arguments)
+            found["distances"][: self.missed] = [[0.4]] * self.missed
+            return found
+
+    probed = 12
+    assert chroma.is_sound(Blind(0), passages)  # type: ignore[arg-type]
+    # HNSW is approximate: that it misses a few is no damage.
+    assert chroma.is_sound(Blind(probed // 2), passages)  # type: ignore[arg-type]
+    assert not chroma.is_sound(Blind(probed // 2 + 1), passages)  # type: ignore[arg-type]
+    index.close()
+
+
+def test_a_failing_encoder_leaves_nothing_that_is_used(
+    kept: Kept, open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    class Broken(HashedWords):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            raise RuntimeError("no weights")
+
+    with pytest.raises(RuntimeError):
+        open_cards(kept.place, cards, Broken())
+    assert kept.records() == []
+    assert ids(search(open_store(cards), QUERY))[0] == "wind-down"
+    assert embeddings.documents == 12
+
+
+def test_an_index_that_was_half_written_is_finished_or_made_anew(
+    kept: Kept,
+    open_store: Open,
+    cards: list[Card],
+    embeddings: HashedWords,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chroma, "_WRITE", 5)
+    passages = card_passages(cards, embeddings, "fake")
+    written: list[str] = []
+
+    def interrupted(passage_id: str) -> dict[str, str]:
+        written.append(passage_id)
+        if len(written) > 8:
+            raise RuntimeError("switched off")
+        return dict(passages.metadata(passage_id))
+
+    with pytest.raises(RuntimeError):
+        open_collection(kept.place, replace(passages, metadata=interrupted), cards=cards)
+    assert kept.records() == []
+    store = open_store(cards)
+    assert len(ids(search(store, QUERY))) == 3
+    with kept.collections() as (collection,):
+        assert collection.count() == 12
+
+
+def test_a_large_index_is_opened_as_it_is(
+    kept: Kept,
+    open_store: Open,
+    embeddings: HashedWords,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (chroma, folder):
+        monkeypatch.setattr(module, "SMALL", 50)
+    # More than Chroma's threshold of 1000, after which it writes its search graph to disk.
+    cards = [make_card(f"card-{number}") for number in range(300)]
+    sound = search(open_store(cards), "card-77 at work", k=1)
+    for _ in range(3):
+        store = open_store(cards)
+        assert search(store, "card-77 at work", k=1) == sound
+        store.close()
+    assert embeddings.documents == 1200
+
+
+def test_threads_may_open_at_once(kept: Kept, cards: list[Card], embeddings: HashedWords) -> None:
+    def open_and_search(_: int) -> tuple[str, ...]:
+        with open_cards(kept.place, cards, embeddings) as store:
+            return tuple(ids(search(store, QUERY)))
+
+    with ThreadPoolExecutor(4) as pool:
+        results = set(pool.map(open_and_search, range(8)))
+    (found,) = results
+    assert found[0] == "wind-down"
+    assert kept.encoders() == ["strategies fake"]
+
+
+def test_several_threads_search_at_once(
+    open_store: Open, cards: list[Card], embeddings: HashedWords
+) -> None:
+    store = open_store(cards)
+    queries = {
+        "I lie awake and cannot sleep": "wind-down",
+        "panic attack, my heart is racing": "paced-breathing",
+        "I feel alone and have no friends": "small-contact",
+    }
+    vectors = [(embeddings.embed_query(text), card_id) for text, card_id in queries.items()] * 20
+
+    def best(vector: Sequence[float]) -> str:
+        return ids(store.search(Query(vector), k=1))[0]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(best, [vector for vector, _ in vectors]))
+    assert found == [card_id for _, card_id in vectors]
 
 
 def test_no_card_is_lost_among_many_that_are_alike(
@@ -143,37 +270,5 @@ def test_no_card_is_lost_among_many_that_are_alike(
     cards = [make_card(f"card-{number}") for number in range(200)]
     store = open_store(cards)
     for card in cards[::5]:
-        vector = embeddings.embed_query(card.situations[0])
-        assert store.search(vector, k=1)[0]["score"] == pytest.approx(1, abs=1e-5)
-
-
-def test_several_threads_search_at_once(store: StrategyStore, embeddings: HashedWords) -> None:
-    queries = {
-        "I lie awake and cannot sleep": "wind-down",
-        "panic attack, my heart is racing": "paced-breathing",
-        "I feel alone and have no friends": "small-contact",
-    }
-    vectors = [(embeddings.embed_query(text), card_id) for text, card_id in queries.items()] * 60
-
-    def best(vector: list[float]) -> str:
-        return store.search(vector, k=1)[0]["id"]
-
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(best, [vector for vector, _ in vectors]))
-    assert found == [card_id for _, card_id in vectors]
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_vector_without_meaning_is_refused(store: StrategyStore, value: float) -> None:
-    with pytest.raises(ValueError, match="not a number"):
-        store.search([value] * 64)
-
-
-def test_a_failure_is_not_an_empty_result(store: StrategyStore) -> None:
-    with pytest.raises(StoreError, match=r"failed: InvalidArgumentError$") as caught:
-        store.search([1.0, 0.0])
-    # Chroma's own error may quote the query.
-    assert caught.value.__suppress_context__
-    store.close()
-    with pytest.raises(StoreError):
-        store.search([1.0] * 64)
+        (found,) = store.search(Query(embeddings.embed_query(card.situations[0])), k=1)
+        assert found.strategy["score"] == pytest.approx(1, abs=1e-5)

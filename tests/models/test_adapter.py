@@ -10,7 +10,14 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from models.adapter import load_adapted, save_adapter, transformer_of
+from models.adapter import (
+    RETRIEVAL,
+    adapted_id,
+    fits,
+    load_adapted,
+    save_adapter,
+    transformer_of,
+)
 from models.encoder import SentenceEncoder, Vector, pool
 from models.heads import LinearHead, load_head, save_head
 from models.weight_files import MANIFEST, WeightsError
@@ -137,6 +144,50 @@ def test_the_id_tells_adapters_apart_and_heads_record_it(
         load_head("emotion", other.id, tmp_path)
 
 
+def test_adapters_of_two_names_lie_side_by_side(
+    tiny_encoder: SentenceEncoder, tmp_path: Path
+) -> None:
+    first, second = random_layers(tiny_encoder, 1), random_layers(tiny_encoder, 2)
+    paths = [
+        save_adapter(first, SCALE, tiny_encoder.id, tmp_path),
+        save_adapter(second, SCALE, tiny_encoder.id, tmp_path, name=RETRIEVAL),
+    ]
+    assert [path.name for path in paths] == ["adapter.safetensors", "retrieval.safetensors"]
+
+    plain = linear_layers(tiny_encoder)
+    for layers, name in ((first, {}), (second, {"name": RETRIEVAL})):
+        adapted = linear_layers(load_adapted(tiny_encoder, tmp_path, **name))
+        down, up = layers[QUERY]
+        assert np.allclose(adapted[QUERY], plain[QUERY] + SCALE * up @ down, atol=1e-6)
+
+
+def test_the_id_is_known_without_loading_a_model(
+    tiny_encoder: SentenceEncoder, layers: Layers, tmp_path: Path
+) -> None:
+    save_adapter(layers, SCALE, tiny_encoder.id, tmp_path)
+    save_adapter(random_layers(tiny_encoder, 2), SCALE, tiny_encoder.id, tmp_path, name=RETRIEVAL)
+
+    perception = adapted_id(tiny_encoder.id, tmp_path)
+    retrieval = adapted_id(tiny_encoder.id, tmp_path, name=RETRIEVAL)
+
+    assert perception == load_adapted(tiny_encoder, tmp_path).id
+    assert retrieval == load_adapted(tiny_encoder, tmp_path, name=RETRIEVAL).id
+    assert perception != retrieval
+    with pytest.raises(WeightsError, match=r"'tiny-bert', not 'another': train .* EMPATHY_ENCODER"):
+        adapted_id("another", tmp_path)
+
+
+def test_an_adapter_fits_the_encoder_that_it_was_trained_for(
+    tiny_encoder: SentenceEncoder, layers: Layers, tmp_path: Path
+) -> None:
+    save_adapter(layers, SCALE, tiny_encoder.id, tmp_path, name=RETRIEVAL)
+
+    assert fits(tiny_encoder.id, tmp_path, name=RETRIEVAL)
+    assert not fits("another", tmp_path, name=RETRIEVAL)
+    with pytest.raises(WeightsError, match=r"adapter\.safetensors is missing"):
+        fits(tiny_encoder.id, tmp_path)
+
+
 # --- Files --------------------------------------------------------------------------------------
 
 
@@ -161,10 +212,13 @@ def test_a_file_that_changed_on_disk_is_refused(
     content = {"shorter": data[: len(data) // 2], "empty": b"", "one byte changed": data}
     path.write_bytes(content[damage])
 
-    with pytest.raises(
-        WeightsError, match=r"does not match .*: restore the file or train it again"
-    ):
+    says = r"does not match .*: restore the file or train it again"
+    with pytest.raises(WeightsError, match=says):
         load_adapted(tiny_encoder, tmp_path)
+    # A damaged file does not count as one of another encoder, whose plain vectors would be used.
+    for look in (adapted_id, fits):
+        with pytest.raises(WeightsError, match=says):
+            look(tiny_encoder.id, tmp_path)
 
 
 def record(path: Path) -> None:

@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from graph.state import CrisisLevel, SafetyRecord, State
 from knowledge.helplines import FALLBACK_SITE, load_registry
 from knowledge.protocol_texts import load_protocol_texts
+from knowledge.readability import PLAIN_GRADE, grade, sentences
 from nodes.escalation.constant import CONSTANT_REPLY
 from nodes.escalation.node import Escalate
 from nodes.escalation.plan import SELF_HARM, SOMEONE_ELSE
@@ -58,24 +59,9 @@ def first(level: CrisisLevel, signals: tuple[str, ...] = (), country: str | None
     return next(thread(level, signals, country, 1))[0]
 
 
-def sentences(text: str) -> list[str]:
-    return [part for part in re.split(r"(?<=[.?!])\s+", text) if part]
-
-
 def numbers(text: str) -> list[str]:
     text = re.sub(r"\d+ [ap]m\b", "", text)
     return re.findall(r"\+?\d[\d\s.-]*\d|\d", text)
-
-
-def grade(text: str) -> float:
-    """Grade level after Kincaid et al. (1975); silent e and ed are not counted."""
-    words = re.findall(r"[A-Za-z'-]+", text)
-    total = 0
-    for word in (re.sub(r"[^a-z]", "", word.lower()) for word in words):
-        groups = len(re.findall(r"[aeiouy]+", word))
-        silent = re.search(r"[^aeiouyl]e$|[^aeioutd]ed$|[^aeiouscxz]es$", word) is not None
-        total += max(1, groups - int(silent and groups > 1))
-    return 0.39 * len(words) / len(sentences(text)) + 11.8 * total / len(words) - 15.59
 
 
 @cache
@@ -98,7 +84,7 @@ def test_every_path_is_safe_to_read(level: CrisisLevel) -> None:
             assert text[0].isupper(), case
             assert text[-1] in ".?)", case
             assert "?" in text or turn >= 6, case
-            assert grade(text) <= 7, case
+            assert grade(text) <= PLAIN_GRADE, case
             assert all(REGISTRY.allows_number(number) for number in numbers(text)), case
             for site in re.findall(r"[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|br)\b\S*", text):
                 assert REGISTRY.allows_url(site.rstrip(").,:;")), case

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.models.tiny_encoder import tiny_encoder
+from tests.training.counselling import counsel_chat
+from tests.training.stopping import steps
 
-__all__ = ["tiny_encoder"]
+__all__ = ["counsel_chat", "steps", "tiny_encoder"]
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,12 @@ from models.features import intent_features
 from models.heads import LinearHead
 from models.labels import CRISIS_LEVELS, EMOTION_LABELS, INTENTS
 from tests.models.tiny_encoder import DIMS, linear_layers
-from training import adapter as module
-from training.adapter import Heads, Recipe, _Run, train_adapter
+from tests.training.stopping import Stopped
+from training.adapter import Heads, Recipe, train_adapter
 from training.data import Dialogue
 from training.examples import Example, TrainingSet, soft_level
+from training.lora import LoraEncoder
+from training.run import Schedule, TrainingRun
 
 pytestmark = [
     pytest.mark.usefixtures("one_thread"),
@@ -34,6 +36,9 @@ EPOCH, LAST = 5, 6
 """Steps of an epoch, by fours: two views of a dialogue, ten other examples, danger twice and a
 long post; in the last one danger three times and no long post."""
 
+SCHEDULE = Schedule(
+    steps=20, adapter_rate=1e-2, head_rate=1e-2, warm_up=0.1, weight_decay=0.01, seed=1
+)
 STEPS = (RECIPE.epochs - 1) * EPOCH + LAST
 
 DANGER = {"none": "the bus was late", "high": "i want to die", "imminent": "goodbye all of you"}
@@ -129,14 +134,13 @@ def test_the_saved_adapter_gives_the_vectors_that_were_trained(
 ) -> None:
     from models.adapter import save_adapter
 
-    recipe = replace(RECIPE, epochs=8, masked=0.0, dropout=0.0)
-    run = _Run(tiny_encoder, EXAMPLES, recipe, tmp_path / "cache")
-    run.train()
-    save_adapter(run.lora_layers(), run.lora_scale(), tiny_encoder.id, tmp_path)
-    batch = [Example(text) for text in [*DANGER.values(), *EMOTION.values()]]
+    texts = [*DANGER.values(), *EMOTION.values()]
+    lora = LoraEncoder(tiny_encoder, RECIPE.rank, dropout=0.0)
+    run = TrainingRun(lora, None, SCHEDULE, tmp_path / "run.pt")
+    run.train([texts] * SCHEDULE.steps, lambda batch: lora.vectors(batch, 32)[:, 0].sum())
+    save_adapter(lora.layers(), lora.scale(), tiny_encoder.id, tmp_path)
 
-    trained = run._vectors(batch).detach().numpy()
-    texts = [each.text for each in batch]
+    trained = lora.vectors(texts, 32).detach().numpy()
     loaded = np.stack([pool(each) for each in load_adapted(tiny_encoder, tmp_path).encode(texts)])
     plain = np.stack([pool(each) for each in tiny_encoder.encode(texts)])
 
@@ -203,29 +207,6 @@ def test_each_task_weighs_what_the_recipe_says() -> None:
 
 
 # --- Going on after a stop ----------------------------------------------------------------------
-
-
-class Stopped(Exception):
-    """The machine went off."""
-
-
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Count the optimizer's steps; the one numbered `stop` raises. Every step is saved."""
-    import torch
-
-    real, seen = torch.optim.AdamW.step, SimpleNamespace(taken=0, stop=None)
-
-    def step(self: Any, *args: Any, **options: Any) -> Any:
-        if seen.taken == seen.stop:
-            raise Stopped
-        seen.taken += 1
-        return real(self, *args, **options)
-
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
-    clock = iter(range(0, 10**9, 1000))
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    return seen
 
 
 def same(one: tuple[Any, SentenceEncoder], other: tuple[Any, SentenceEncoder]) -> bool:

@@ -1,0 +1,1 @@
+"""Chroma indexes of passages: on disk, in memory, or on a Chroma server."""
