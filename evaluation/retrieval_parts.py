@@ -24,8 +24,8 @@ BM25: Final = "BM25"
 LANGCHAIN: Final = "plain encoder + Chroma by LangChain"
 PLAIN: Final = "without the retrieval adapter"
 NO_HUBS: Final = "without the correction for hubs"
-NO_VARIETY: Final = "without variety"
-NEITHER: Final = "without hubs' correction and variety"
+EQUAL: Final = "later passages weighing as much"
+NEITHER: Final = "without both of these"
 NOTHING: Final = "without all three"
 
 MEASURING: Final = replace(DEFAULT_WEIGHTS, floor=-1.0)
@@ -35,9 +35,9 @@ VARIANTS: Final[dict[str, tuple[bool, Weights]]] = {
     IN_USE: (True, MEASURING),
     PLAIN: (False, MEASURING),
     NO_HUBS: (True, replace(MEASURING, hubness=0.0)),
-    NO_VARIETY: (True, replace(MEASURING, diversity=0.0)),
-    NEITHER: (True, replace(MEASURING, hubness=0.0, diversity=0.0)),
-    NOTHING: (False, replace(MEASURING, hubness=0.0, diversity=0.0)),
+    EQUAL: (True, replace(MEASURING, continuation=0.0)),
+    NEITHER: (True, replace(MEASURING, hubness=0.0, continuation=0.0)),
+    NOTHING: (False, replace(MEASURING, hubness=0.0, continuation=0.0)),
 }
 """Whether the retrieval adapter is used, and the weights, by name."""
 

@@ -99,6 +99,8 @@ class Found:
     """Why it was found, in plain words."""
     vector: Vector = field(repr=False, compare=False)
     """The passage's."""
+    card: bool = False
+    """Whether it is a card."""
 
 
 @dataclass(frozen=True)
@@ -202,16 +204,22 @@ class SearchCollection:
             "source": str(passage.metadata.get("source", "")),
             "score": hit.score,
         }
-        return Found(strategy, self.name, passage.text, tuple(reasons), passage.vector)
+        return Found(
+            strategy, self.name, passage.text, tuple(reasons), passage.vector, card is not None
+        )
 
 
 def diverse(found: Sequence[Found], k: int, share: float) -> list[Found]:
-    """Pick `k` of `found` by maximal marginal relevance; the best one is always picked first."""
+    """Pick `k` of `found` by maximal marginal relevance; the best one is always picked first.
+
+    Documents that are alike stay together: answers to one question are, and any may be right.
+    """
     left = sorted(found, key=lambda each: -each.strategy["score"])
     picked: list[Found] = []
 
     def marginal(each: Found) -> float:
-        likeness = max((float(each.vector @ other.vector) for other in picked), default=0.0)
+        others = [other.vector for other in picked if other.card] if each.card else []
+        likeness = max((float(each.vector @ other) for other in others), default=0.0)
         return (1 - share) * each.strategy["score"] - share * likeness
 
     while left and len(picked) < k:

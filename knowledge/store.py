@@ -133,8 +133,11 @@ class Store:
         if not searched:
             known = ", ".join(each.name for each in self.collections) or "none"
             raise CollectionError(f"there is no collection {collection!r}; there is: {known}")
-        wanted = k * _VARIETY_POOL
-        found = [one for each in searched for one in each.find(query, wanted, self.weights)]
+        found = [
+            one
+            for each in searched
+            for one in each.find(query, k * (_VARIETY_POOL if each.cards else 1), self.weights)
+        ]
         return diverse(found, k, self.weights.diversity)
 
     def info(self) -> list[CollectionInfo]:

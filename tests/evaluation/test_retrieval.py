@@ -17,10 +17,10 @@ from evaluation.retrieval import NEITHER_ON_CARDS, TEXT, UNSEEN, WHOLE
 from evaluation.retrieval_data import load_benchmark
 from evaluation.retrieval_parts import (
     BM25,
+    EQUAL,
     LANGCHAIN,
     NEITHER,
     NO_HUBS,
-    NO_VARIETY,
     NOTHING,
     PLAIN,
     VARIANTS,
@@ -39,7 +39,7 @@ from tests.evaluation.retrieving import (
 )
 from training.data import DataError
 
-SYSTEMS = [BM25, LANGCHAIN, IN_USE, PLAIN, NO_HUBS, NO_VARIETY, NEITHER, NOTHING]
+SYSTEMS = [BM25, LANGCHAIN, IN_USE, PLAIN, NO_HUBS, EQUAL, NEITHER, NOTHING]
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from evaluation.retrieval_baselines import KeptEmbeddings, bm25, kept, langchain
 from evaluation.retrieval_cards import card_ranks, leave_one_out
 from evaluation.retrieval_metrics import Ranked, figures, with_interval
 from evaluation.retrieval_parts import (
+    EQUAL,
     NEITHER,
     NO_HUBS,
-    NO_VARIETY,
     NOTHING,
     PLAIN,
     VARIANTS,
@@ -211,18 +211,18 @@ def test_hubs_are_corrected_only_where_the_correction_is_on(tmp_path: Path) -> N
     rows = {"hub#0": at(2), "other#0": at(60)}
     with store_of(tmp_path, rows, bank) as store:
         assert asked(store, IN_USE, 29, tmp_path)[0] == "other"
-        assert asked(store, NO_VARIETY, 29, tmp_path)[0] == "other"
+        assert asked(store, EQUAL, 29, tmp_path)[0] == "other"
         assert asked(store, NO_HUBS, 29, tmp_path)[0] == "hub"
         assert asked(store, NEITHER, 29, tmp_path)[0] == "hub"
 
 
-def test_results_are_varied_only_where_variety_is_on(tmp_path: Path) -> None:
-    rows = {"a#0": at(5), "b#0": at(6), "c#0": at(-7)}
+def test_later_passages_weigh_less_only_where_that_is_on(tmp_path: Path) -> None:
+    rows = {"a#0": at(8), "b#0": at(80), "b#1": at(5)}
     with store_of(tmp_path, rows, None) as store:
-        assert asked(store, IN_USE, 0, tmp_path) == ["a", "c", "b"]
-        assert asked(store, NO_HUBS, 0, tmp_path) == ["a", "c", "b"]
-        assert asked(store, NO_VARIETY, 0, tmp_path) == ["a", "b", "c"]
-        assert asked(store, NEITHER, 0, tmp_path) == ["a", "b", "c"]
+        assert asked(store, IN_USE, 0, tmp_path) == ["a", "b"]
+        assert asked(store, NO_HUBS, 0, tmp_path) == ["a", "b"]
+        assert asked(store, EQUAL, 0, tmp_path) == ["b", "a"]
+        assert asked(store, NEITHER, 0, tmp_path) == ["b", "a"]
 
 
 def test_no_floor_hides_a_result_and_a_document_is_found_once(tmp_path: Path) -> None:

@@ -250,13 +250,17 @@ def test_a_hub_is_lowered(make: Make) -> None:
 
 
 def test_the_best_comes_first_and_then_one_that_is_unlike_it(make: Make) -> None:
-    collection = make({"best#0": at(0.9), "twin#0": at(0.89), "unlike#0": at(0.85, 2)})
+    vectors = {"best#0": at(0.9), "twin#0": at(0.89), "unlike#0": at(0.85, 2)}
+    collection = make(vectors, [make_card(name) for name in ("best", "twin", "unlike")])
     alike = Store([collection], LENIENT)
     assert ids(alike.search(Query(AHEAD), k=2)) == ["best", "twin"]
     store = Store([collection], VARIED)
     assert ids(store.search(Query(AHEAD), k=2)) == ["best", "unlike"]
     assert ids(store.search(Query(AHEAD), k=1)) == ["best"]
     assert sorted(ids(store.search(Query(AHEAD), k=9))) == ["best", "twin", "unlike"]
+    # Answers to one question are alike, and any of them may be the right one.
+    documents = Store([make(vectors, name="counsel")], VARIED)
+    assert ids(documents.search(Query(AHEAD), k=2)) == ["best", "twin"]
 
 
 def test_collections_are_searched_together_by_their_weights(make: Make) -> None:
@@ -296,9 +300,6 @@ def test_a_failure_is_not_an_empty_result(make: Make) -> None:
     # Chroma's own error may quote the query.
     assert str(caught.value) == "the index failed: InvalidArgumentError"
     assert caught.value.__suppress_context__
-    store.close()
-    with pytest.raises(IndexFailure):
-        store.search(Query(AHEAD))
 
 
 def test_neither_query_nor_vectors_are_shown() -> None:
