@@ -20,6 +20,7 @@ from knowledge.contraindications import RuledOut
 from knowledge.index.chroma import StoredPassage, VectorIndex
 from knowledge.index.passages import entry_of, is_continuation
 from models.encoder import Vector
+from models.labels import PLEASANT, UNPLEASANT
 
 _NOTHING_RULED_OUT: Final = RuledOut()
 _POOL: Final = 64
@@ -27,6 +28,8 @@ _POOL: Final = 64
 _CARDS_POOL: Final = 400
 _AGAIN: Final = 10.0
 """More than any score."""
+_CLEARLY: Final = 0.6
+"""Probability from which a person's emotions count as pleasant, or unpleasant, together."""
 _NOTABLE: Final = 0.5
 _SOME: Final = 0.1
 
@@ -169,6 +172,8 @@ class SearchCollection:
         one in either.
         """
         card = self.cards.get(entry)
+        if card is not None and _jars(card, query):
+            return False
         if card is None or similarity >= weights.sure:
             return similarity >= weights.floor
         felt = not query.emotions or _agreement(card, query) >= weights.least_agreement
@@ -226,6 +231,18 @@ def diverse(found: Sequence[Found], k: int, share: float) -> list[Found]:
         picked.append(max(left, key=marginal))
         left.remove(picked[-1])
     return picked
+
+
+def _jars(card: Card, query: Query) -> bool:
+    """Tell whether a card is for a bad time and the person is glad, or the other way round.
+
+    Words alone do not tell: "I got the job" is near to "I didn't get the job".
+    """
+    for felt, other in ((PLEASANT, UNPLEASANT), (UNPLEASANT, PLEASANT)):
+        mass = sum(query.emotions.get(label, 0.0) for label in felt)
+        if mass > _CLEARLY and other.issuperset(card.emotions):
+            return True
+    return False
 
 
 def _agreement(card: Card, query: Query) -> float:

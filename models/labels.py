@@ -38,6 +38,20 @@ EMOTIONS: Final[tuple[str, ...]] = (
 )
 """The 32 emotions of EmpatheticDialogues (Rashkin et al. 2019), in alphabetical order."""
 
+PLEASANT: Final = frozenset(
+    {"confident", "content", "excited", "grateful", "hopeful", "impressed", "joyful", "proud"}
+)
+"""Emotions that are pleasant whatever they are about."""
+
+UNPLEASANT: Final = frozenset(
+    {
+        *("afraid", "angry", "annoyed", "anxious", "apprehensive", "ashamed", "devastated"),
+        *("disappointed", "disgusted", "embarrassed", "furious", "guilty", "jealous", "lonely"),
+        *("sad", "terrified"),
+    }
+)
+"""Emotions that are unpleasant; the rest (surprised, nostalgic, caring …) may be either."""
+
 UNSURE: Final = "unsure"
 """The emotion of a text that carries none, such as "hey, how does this work?"."""
 

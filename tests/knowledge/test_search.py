@@ -199,6 +199,23 @@ def test_a_card_has_to_be_near_in_words_or_in_feeling(
     assert found(collection, weights=weights, emotions=feeling) == ["a"][:offered]
 
 
+@pytest.mark.parametrize(
+    ("emotions", "feeling", "offered"),
+    [
+        (["disappointed", "sad"], {"joyful": 0.5, "excited": 0.3}, False),
+        (["joyful", "proud"], {"sad": 0.5, "disappointed": 0.3}, False),
+        (["disappointed", "hopeful"], {"joyful": 0.5, "excited": 0.3}, True),
+        (["joyful", "surprised"], {"sad": 0.5, "disappointed": 0.3}, True),
+        (["disappointed", "sad"], {"joyful": 0.4, "surprised": 0.5}, True),
+    ],
+)
+def test_a_card_for_a_bad_time_jars_with_joy(
+    make: Make, emotions: list[str], feeling: dict[str, float], offered: bool
+) -> None:
+    collection = make({"a#0": at(0.95)}, [make_card("a", emotions=emotions)])
+    assert found(collection, emotions=feeling) == ["a"][:offered]
+
+
 def test_what_is_asked_for_again_comes_first_however_far_it_is(make: Make) -> None:
     cards = [make_card("near"), make_card("far"), make_card("out")]
     collection = make({"near#0": at(0.9), "far#0": at(0.1), "out#0": at(0.2)}, cards)
