@@ -69,7 +69,7 @@ def ingest(
     if counsel_chat is not None and COUNSEL_CHAT not in (sources or []):
         raise typer.BadParameter(f"--from says where {COUNSEL_CHAT} is; name that as a source")
     settings = Settings()
-    retrieval = Retrieval.of(settings)
+    retrieval = Retrieval.of(settings, every_core=True)
     with _library(settings) as library:
         try:
             report = run(

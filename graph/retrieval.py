@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -37,12 +38,19 @@ class Retrieval:
     place: IndexPlace
 
     @classmethod
-    def of(cls, settings: Settings, plain: SentenceEncoder | None = None) -> Retrieval:
+    def of(
+        cls,
+        settings: Settings,
+        plain: SentenceEncoder | None = None,
+        *,
+        every_core: bool = False,
+    ) -> Retrieval:
         """Read what `settings` ask for.
 
         Args:
             settings: of the process.
             plain: the plain encoder, where it is loaded already.
+            every_core: embed on every core, unless the settings say how many threads to use.
 
         Raises:
             WeightsError: the adapter or the bank of questions is missing or damaged.
@@ -60,6 +68,10 @@ class Retrieval:
             quiet_environment(settings)
             device = None if settings.device == "auto" else settings.device
             encoder = plain or load_encoder(name, device=device)
+            if every_core and "threads" not in settings.model_fields_set:
+                import torch
+
+                torch.set_num_threads(os.cpu_count() or 1)
             return load_adapted(encoder, folder, name=RETRIEVAL) if trained else encoder
 
         name = adapted_id(base, folder, name=RETRIEVAL) if trained else base

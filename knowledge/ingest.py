@@ -136,7 +136,8 @@ def ingest(
             report.embedded += _embed(library, encoder, name, progress=progress)
             if library.state(name):
                 passages = library_passages(library, name, encoder.id, bank)
-                place.open(passages, progress=progress).close()
+                if not place.has(passages):
+                    place.open(passages, progress=progress).close()
             else:
                 place.remove(name)
         if found.cards or not sources:

@@ -66,6 +66,12 @@ class IndexPlace:
             )
             return memory_index(passages, progress=progress)
 
+    def has(self, passages: Passages) -> bool:
+        """Tell whether an index of `passages` was finished here; a server has to be asked."""
+        from knowledge.index.folder import has_index
+
+        return not self.chroma_url and has_index(self.directory, passages)
+
     def remove(self, collection: str) -> None:
         """Remove the indexes of a collection; whoever has one open loses it.
 

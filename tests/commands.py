@@ -65,7 +65,7 @@ class Retrieving:
     settings: list[Any] = field(default_factory=list)
     """Those of each `Retrieval`."""
 
-    def of(self, settings: Any) -> Retrieval:
+    def of(self, settings: Any, **_: Any) -> Retrieval:
         self.settings.append(settings)
         return Retrieval(settings, cast(Any, self.encoder), None, cast(Any, self.place))
 

@@ -46,6 +46,17 @@ def open_index(directory: Path, source: Passages, *, progress: bool = False) -> 
         return index
 
 
+def has_index(directory: Path, source: Passages) -> bool:
+    """Tell whether an index of `source` was finished in `directory`.
+
+    Whether it is sound is not looked at before it is opened.
+    """
+    if not directory.is_dir():
+        return False
+    records = (_read_record(path) for path in _folders(directory))
+    return any(record is not None and record | source.record == record for record in records)
+
+
 def remove_indexes(directory: Path, collection: str) -> None:
     """Remove all indexes of a collection in `directory`.
 

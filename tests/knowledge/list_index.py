@@ -48,5 +48,8 @@ class ListPlace:
         self.opened.append(passages)
         return ListIndex(passages)
 
+    def has(self, passages: Passages) -> bool:
+        return False
+
     def remove(self, collection: str) -> None:
         self.removed.append(collection)

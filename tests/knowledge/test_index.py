@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from knowledge.cards import Card
+from knowledge.contents import card_passages
 from knowledge.index import folder
 from knowledge.store import IndexPlace
 from tests.knowledge.fakes import QUERY, HashedWords, Open, ids, index_of, open_cards, search
@@ -150,3 +151,15 @@ def test_two_processes_at_once_build_one_index(
     assert json.loads(output) == {"embedded": 12, "found": ids(search(store, QUERY))}
     assert embeddings.documents == 0
     assert index_of(directory).is_dir()
+
+
+def test_a_place_knows_which_index_was_finished_there(
+    cards: list[Card], embeddings: HashedWords, directory: Path
+) -> None:
+    place = IndexPlace(directory)
+    passages = card_passages(cards, embeddings, "fake")
+    assert not place.has(passages)
+    place.open(passages).close()
+    assert place.has(passages)
+    assert not place.has(card_passages(cards, embeddings, "other"))
+    assert not place.has(card_passages(cards[:1], embeddings, "fake"))
